@@ -1,0 +1,120 @@
+"""What went wrong, why, and what to do: one class a cause.
+
+Every message is one paragraph that a person can act on. ``UsageError`` and its children are the user's to mend
+before anything is measured; ``RequestFailed`` and its children are what became of one request, and tell the
+coordinator what it may do next.
+"""
+
+from __future__ import annotations
+
+
+class OutpaceError(Exception):
+    """Anything that outpace itself raises."""
+
+
+class UsageError(OutpaceError):
+    """What the user asked for cannot be done as it stands."""
+
+
+class HostsError(UsageError):
+    """``--hosts`` cannot be read, names a host twice, or names too few."""
+
+
+class HostUnresolved(HostsError):
+    """A host's name has no address."""
+
+
+class HostNotPrivate(HostsError):
+    """A host's address is public and ``--allow-public`` was not given."""
+
+
+class PromptsError(UsageError):
+    """The prompts file cannot be read, or holds no prompt."""
+
+
+class StrategyUnknown(UsageError):
+    """No strategy has that name."""
+
+
+class HostUnusable(UsageError):
+    """A host did not answer in a way that lets it be measured, found before any round."""
+
+
+class ModelMissing(HostUnusable):
+    """A host does not have the model that was asked for."""
+
+
+class EmbeddedUnavailable(UsageError):
+    """The embedded engines cannot be started on this machine."""
+
+
+class ReportInvalid(OutpaceError):
+    """A report does not match its schema."""
+
+
+class RequestFailed(OutpaceError):
+    """One attempt at one prompt on one host gave no answer.
+
+    ``kind`` is the short name that reports use. ``host_down`` says whether the host should get no further prompt
+    for now; ``again_here`` whether the very same request may be sent to the same host at once.
+    """
+
+    kind = "failed"
+    host_down = True
+    again_here = False
+
+
+class ConnectFailed(RequestFailed):
+    """No connection could be made: refused, unreachable, or too slow to accept."""
+
+    kind = "connect"
+
+
+class ConnectionStale(RequestFailed):
+    """A kept connection was closed before any byte of an answer: the engine never took the request."""
+
+    kind = "stale"
+    host_down = False
+    again_here = True
+
+
+class BodyCut(RequestFailed):
+    """The connection ended inside the answer."""
+
+    kind = "cut"
+
+
+class TimedOut(RequestFailed):
+    """The answer was not complete in the time allowed."""
+
+    kind = "timeout"
+
+
+class EngineBusy(RequestFailed):
+    """The engine's queue is full (503, 429): it asks to be left alone for ``retry_after_s`` seconds."""
+
+    kind = "busy"
+    host_down = False
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class EngineFailed(RequestFailed):
+    """The engine said that it failed: status 5xx, or an error inside a stream that began with status 200."""
+
+    kind = "engine"
+
+
+class RequestRefused(RequestFailed):
+    """The engine will not do this request (4xx): sending it there again is of no use, other prompts may pass."""
+
+    kind = "refused"
+    host_down = False
+
+
+class AnswerUnreadable(RequestFailed):
+    """The answer is not what the protocol promises: no JSON where JSON is due, no end, or out of bounds."""
+
+    kind = "unreadable"
