@@ -48,6 +48,10 @@ class EmbeddedUnavailable(UsageError):
     """The embedded engines cannot be started on this machine."""
 
 
+class Unfinished(OutpaceError):
+    """A strategy left prompts unanswered."""
+
+
 class ReportInvalid(OutpaceError):
     """A report does not match its schema."""
 

@@ -1,0 +1,3 @@
+"""Loads outpace's plugin for this repository."""
+
+pytest_plugins = ["outpace.plugin"]

@@ -1,0 +1,134 @@
+"""From rounds to a comparison: is the set of hosts faster than its fastest one alone, by how much, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from outpace.records import RequestRecord, Round, Run
+from outpace.stats import Interval, median_interval
+
+SAME_WORK_TOLERANCE = 0.05
+COLD_LOAD_MS = 100.0
+"""Ollama tells a few milliseconds of load for a model that is loaded already, hundreds for one that is not."""
+
+
+@dataclass(frozen=True)
+class HostFigures:
+    """What one host did in the strategy's runs, over all rounds; latencies in milliseconds.
+
+    ``added_latency_ms`` is (mean, min, max) of wall - server, or of the round trips of a cheap request where the
+    engine tells no server time; ``source`` says which: "server time" or "round trips". ``network_share`` is the sum
+    of added latency / the sum of wall. ``ms_per_token`` is server time (wall where there is none) / output tokens.
+    """
+
+    requests: int
+    added_latency_ms: tuple[float, float, float] | None
+    source: str | None
+    network_share: float | None
+    ms_per_token: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A strategy against the baseline over its finished rounds; ``ratio`` is None where no round finished."""
+
+    strategy: str
+    rounds: int
+    ratio: Interval | None
+    ratios: tuple[float, ...]
+    speedup: float | None
+    dispatch_efficiency: float | None
+    ratio_per_token: float | None
+    hosts: dict[str, HostFigures]
+    notes: tuple[str, ...]
+
+
+def compare(
+    strategy: str,
+    hosts: Sequence[str],
+    rounds: Sequence[Round],
+    round_trips_ms: Mapping[str, Sequence[float]] | None = None,
+) -> Comparison:
+    """Compare ``rounds`` of ``strategy`` over ``hosts``; ``round_trips_ms`` are those of cheap requests, by host."""
+    ratios = tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)
+    interval = median_interval(ratios) if ratios else None
+    runs = [each.run for each in rounds]
+    figures = {
+        host: _host_figures(
+            [request for run in runs for request in run.requests if request.host == host and request.error is None],
+            (round_trips_ms or {}).get(host, ()),
+        )
+        for host in hosts
+    }
+    uneven = _uneven_tokens(rounds)
+    per_token = [ratio for each in rounds if (ratio := each.overhead_ratio_per_token) is not None]
+    efficiencies = [run.lower_bound_ms / run.makespan_ms for run in runs if run.lower_bound_ms is not None]
+    return Comparison(
+        strategy,
+        len(rounds),
+        interval,
+        ratios,
+        1 / interval.median if interval else None,
+        median(efficiencies) if efficiencies else None,
+        median(per_token) if per_token and uneven else None,
+        figures,
+        tuple(_notes(rounds, uneven)),
+    )
+
+
+def _host_figures(requests: Sequence[RequestRecord], round_trips_ms: Sequence[float]) -> HostFigures:
+    wall = sum(request.wall_ms for request in requests)
+    added = [overhead for request in requests if (overhead := request.overhead_ms) is not None]
+    source, share = "server time", None
+    if added and len(added) == len(requests):
+        share = sum(added) / wall if wall else None
+    else:
+        added, source = list(round_trips_ms), "round trips"
+        share = fmean(added) * len(requests) / wall if added and wall else None
+    tokens = sum(request.output_tokens or 0 for request in requests)
+    busy = sum(request.wall_ms if request.server_ms is None else request.server_ms for request in requests)
+    return HostFigures(
+        len(requests),
+        (fmean(added), min(added), max(added)) if added and requests else None,
+        source if added and requests else None,
+        share,
+        busy / tokens if tokens else None,
+    )
+
+
+def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
+    """The largest relative difference of output tokens within a round, where it is more than may be ignored."""
+    differences = []
+    for each in rounds:
+        ours, theirs = each.run.output_tokens, each.baseline.output_tokens
+        if each.finished and ours and theirs:
+            differences.append(abs(ours - theirs) / theirs)
+    worst = max(differences, default=0.0)
+    return worst if worst > SAME_WORK_TOLERANCE else None
+
+
+def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
+    """What stands beside the ratio, in words, because it bears on what the ratio means."""
+    notes = []
+    if uneven is not None:
+        notes.append(
+            f"Not the same work: output tokens of run and baseline differ by up to {uneven:.0%}; see the ratio a token."
+        )
+    runs: list[Run] = [run for each in rounds for run in (each.baseline, each.run)]
+    failed = sum(len(run.failed) for run in runs)
+    if failed:
+        notes.append(f"{failed} prompts were answered by no host; their rounds have no ratio.")
+    retried = sum(len(run.failed_attempts) for run in runs)
+    if retried:
+        notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
+    loads = [load for run in runs for request in run.requests if (load := request.load_ms or 0.0) > COLD_LOAD_MS]
+    if loads:
+        notes.append(
+            f"A model was loaded inside a round {len(loads)} times; the slowest load took {max(loads):.0f} ms."
+        )
+    cached = sum(request.cached_tokens or 0 for run in runs for request in run.requests)
+    if cached:
+        notes.append(f"{cached} prompt tokens came out of an engine's cache.")
+    return notes

@@ -1,0 +1,48 @@
+"""How a host is doing during one run: standing, asked to be left alone for a while, or down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 8.0
+PAUSES_UNTIL_GIVEN_UP = 6
+"""So many pauses in a row without a sign of life: 0.25 + 0.5 + 1 + 2 + 4 + 8 s."""
+
+
+@dataclass
+class HostHealth:
+    """One host's state in one run; times on the coordinator's clock, in seconds."""
+
+    in_flight: int = 0
+    resting: bool = False
+    """Gets no prompt for now; whoever put it to rest also wakes it."""
+    down: bool = False
+    """Must answer a ping before it gets another prompt."""
+    pauses: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it has shown no life for so long that nothing is to be hoped from it."""
+        return self.pauses >= PAUSES_UNTIL_GIVEN_UP
+
+    def rest(self, *, down: bool, asked_s: float | None = None) -> float:
+        """Put the host to rest and give the seconds until it should be looked at again.
+
+        ``asked_s`` is what a busy engine asked for (Retry-After); otherwise each pause is twice the one before.
+        """
+        self.resting = True
+        self.down = self.down or down
+        pause_s = min(FIRST_PAUSE_S * 2.0**self.pauses, LONGEST_PAUSE_S)
+        self.pauses += 1
+        return pause_s if asked_s is None else max(pause_s, min(asked_s, 60.0))
+
+    def stand(self) -> None:
+        """The host may get prompts again; one that was down has answered a ping, and is not given up for it."""
+        if self.down:
+            self.pauses = min(self.pauses, PAUSES_UNTIL_GIVEN_UP - 1)
+        self.resting = self.down = False
+
+    def answered(self) -> None:
+        """The host answered a prompt: what went wrong before counts no more."""
+        self.pauses = 0

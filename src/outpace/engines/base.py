@@ -1,0 +1,105 @@
+"""What an engine is to the coordinator: one prompt in, one completion out."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from outpace.engines.client import Client
+from outpace.errors import AnswerUnreadable
+from outpace.hosts import Host
+from outpace.prompts import Generation
+
+# An answer holds a few hundred bytes a token in every protocol, and Ollama's last line the prompt's tokens as numbers.
+LARGEST_ANSWER_BASE = 1 << 20
+LARGEST_ANSWER_A_TOKEN = 16 << 10
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer with what the engine told of it; times in milliseconds, None where it does not tell."""
+
+    text: str
+    first_token_ms: float | None = None
+    server_ms: float | None = None
+    queue_ms: float | None = None
+    load_ms: float | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which engine answers on a host, and what it serves; ``models`` maps a model's name to its digest or None."""
+
+    engine: str
+    protocol: str
+    version: str | None
+    models: dict[str, str | None]
+
+
+class Engine(Protocol):
+    """One host's engine with one model chosen."""
+
+    host: Host
+    identity: Identity
+    model: str
+    resets_cache: bool
+    """Whether a prompt can be kept from being answered out of a cache that an earlier run filled."""
+    server_includes_queue: bool
+    """Whether the server time that the engine tells includes the wait in its queue."""
+
+    async def generate(self, prompt: str, settings: Generation, cache_key: str) -> Completion:
+        """Answer ``prompt``. Runs with different ``cache_key`` share no cache, where the engine can promise it.
+
+        Raises ``RequestFailed``.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Exchange a cheap request. Raises ``RequestFailed``."""
+        ...
+
+
+def largest_answer(prompt: str, settings: Generation) -> int:
+    """The most bytes that an honest answer can take; more is an engine gone wild."""
+    return LARGEST_ANSWER_BASE + 32 * len(prompt) + LARGEST_ANSWER_A_TOKEN * settings.max_tokens
+
+
+def parse_object(host: Host, line: bytes) -> dict[str, Any]:
+    """One line of an answer as a JSON object; raises ``AnswerUnreadable``."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise AnswerUnreadable(f"{host.name} sent a line that is not JSON: {line[:80]!r}.") from error
+    if not isinstance(found, dict):
+        raise AnswerUnreadable(f"{host.name} sent {line[:80]!r} where a JSON object is due.")
+    return found
+
+
+def number(host: Host, found: dict[str, Any], key: str, scale: float = 1.0) -> float | None:
+    """A time or count that the engine tells under ``key``, times ``scale``; None where it tells none.
+
+    Raises ``AnswerUnreadable`` for what no time or count can be.
+    """
+    value = found.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53 or math.isnan(value):
+        raise AnswerUnreadable(f"{host.name} tells {key} as {str(value)[:40]}, which cannot be.")
+    return value * scale
+
+
+def count(host: Host, found: dict[str, Any], key: str) -> int | None:
+    """As ``number``, for a count of tokens."""
+    value = number(host, found, key)
+    return None if value is None else int(value)
+
+
+async def reply_ok(client: Client, host: Host, path: str) -> dict[str, Any] | None:
+    """The JSON object that a GET gives, or None where its status is not 200; raises ``RequestFailed``."""
+    reply = await client.get(host, path)
+    return reply.json() if reply.status == 200 else None

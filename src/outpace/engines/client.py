@@ -1,0 +1,228 @@
+"""HTTP to the hosts: the one module that knows the HTTP library, and what each of its failures means.
+
+Prompts go to the addresses that were checked and nowhere else: no proxy from the environment, no redirect followed,
+no name resolved a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from outpace.errors import (
+    AnswerUnreadable,
+    BodyCut,
+    ConnectFailed,
+    ConnectionStale,
+    EngineBusy,
+    EngineFailed,
+    RequestFailed,
+    RequestRefused,
+    TimedOut,
+)
+from outpace.hosts import Host
+
+CONNECT_TIMEOUT_S = 10.0
+# llama-server and uvicorn close a connection that was idle for 5 s; one that is about to be closed is not worth using.
+KEEPALIVE_S = 4.0
+LARGEST_REPLY = 4 << 20
+
+
+class Client:
+    """One connection pool for all hosts; an async context manager.
+
+    ``timeout_s`` is the longest silence that is waited for, in seconds. ``transport`` replaces the network (a replay
+    answers from a recording).
+    """
+
+    def __init__(self, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            transport=transport
+            or httpx.AsyncHTTPTransport(
+                verify=_tls_context(),
+                trust_env=False,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
+            ),
+            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "outpace"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get(self, host: Host, path: str) -> Reply:
+        """Fetch ``path`` below the host's base URL, whatever its status.
+
+        Raises ``RequestFailed`` where no whole reply came.
+        """
+        async with self._send(host, "GET", path, None) as response:
+            body = bytearray()
+            with _failures(host, answering=True):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > LARGEST_REPLY:
+                        raise AnswerUnreadable(f"{host.name} answered GET {path} with more than {LARGEST_REPLY} bytes.")
+        return Reply(response.status_code, response.headers, bytes(body))
+
+    async def post(
+        self, host: Host, path: str, body: Mapping[str, Any], take: Callable[[bytes], None], *, limit: int
+    ) -> None:
+        """Send ``body`` as JSON and ``take`` each line of the answer once its end has arrived, without that end.
+
+        Lines end at line feeds alone: text inside JSON may hold characters that Unicode counts as line ends. Raises
+        ``RequestFailed``: the child that fits a status that is not 200, an answer cut short, or one of more than
+        ``limit`` bytes; and whatever ``take`` raises.
+        """
+        async with self._send(host, "POST", path, body) as response:
+            if response.status_code != 200:
+                await _raise_for_status(host, response)
+            buffer = bytearray()
+            taken = 0
+            with _failures(host, answering=True):
+                async for chunk in response.aiter_raw():
+                    searched = len(buffer)
+                    taken += len(chunk)
+                    if taken > limit:
+                        raise AnswerUnreadable(
+                            f"{host.name} sent more than {limit} bytes, far more than the tokens asked for can take."
+                        )
+                    buffer += chunk
+                    if (last_end := buffer.rfind(b"\n", searched)) >= 0:
+                        lines = bytes(buffer[:last_end]).split(b"\n")
+                        del buffer[: last_end + 1]
+                        for line in lines:
+                            take(line.removesuffix(b"\r"))
+            if buffer:
+                take(bytes(buffer))
+
+    @asynccontextmanager
+    async def _send(
+        self, host: Host, method: str, path: str, body: Mapping[str, Any] | None
+    ) -> AsyncIterator[httpx.Response]:
+        parts = urlsplit(host.url)
+        address = host.addresses[0]
+        authority = f"[{address}]" if ":" in address else address
+        port = f":{parts.port}" if parts.port else ""
+        headers = {"host": parts.netloc}
+        if token := os.environ.get(host.token_variable):
+            headers["authorization"] = f"Bearer {token}"
+        request = self._http.build_request(
+            method,
+            f"{parts.scheme}://{authority}{port}{parts.path}{path}",
+            json=body,
+            headers=headers,
+            extensions={"sni_hostname": parts.hostname} if parts.scheme == "https" else None,
+        )
+        with _failures(host, answering=False):
+            response = await self._http.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+class Reply:
+    """A whole reply to a small request."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object, empty where it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _tls_context() -> ssl.SSLContext:
+    """The system's trust store: hosts with a certificate of a private authority are trusted as the machine does."""
+    return ssl.create_default_context()
+
+
+class _failures:  # noqa: N801 - reads as the statement that it is: with _failures(host, …)
+    """Turn the HTTP library's exceptions into ``RequestFailed``; ``answering`` once the status has been received."""
+
+    def __init__(self, host: Host, *, answering: bool) -> None:
+        self._host, self._answering = host, answering
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, httpx.HTTPError):
+            raise self._translated(error) from error
+
+    def _translated(self, error: httpx.HTTPError) -> RequestFailed:
+        name, why = self._host.name, clean(str(error)) or type(error).__name__
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {why}.")
+        if isinstance(error, httpx.TimeoutException):
+            return TimedOut(f"{name} was silent for longer than the timeout.")
+        if self._answering:
+            return BodyCut(f"{name} ended the connection inside its answer: {why}.")
+        if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError) or "disconnected" in why:
+            return ConnectionStale(f"{name} closed the connection before it answered: {why}.")
+        return AnswerUnreadable(f"{name} does not speak HTTP as it should: {why}.")
+
+
+async def _raise_for_status(host: Host, response: httpx.Response) -> None:
+    """Raise the ``RequestFailed`` that a status other than 200 stands for."""
+    body = bytearray()
+    with _failures(host, answering=True):
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > LARGEST_REPLY:
+                break
+    status, said = response.status_code, error_text(bytes(body))
+    if status in (429, 503):
+        raise EngineBusy(f"{host.name} is busy (status {status}): {said}", _retry_after_s(response))
+    if status >= 500:
+        raise EngineFailed(f"{host.name} failed (status {status}): {said}")
+    if status in (401, 403):
+        raise RequestRefused(
+            f"{host.name} wants a token (status {status}): {said} Put it into the environment variable "
+            f"{host.token_variable}."
+        )
+    if 300 <= status < 400:
+        where = clean(response.headers.get("location", "elsewhere"))
+        raise RequestRefused(f"{host.name} redirects to {where} (status {status}), which outpace does not follow.")
+    raise RequestRefused(f"{host.name} refused the request (status {status}): {said}")
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdecimal() and len(value) < 6 else None
+
+
+def error_text(body: bytes) -> str:
+    """What an engine says went wrong, out of any of the forms that engines use, fit for one line."""
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        found = body.decode("utf-8", "replace")
+    for key in ("error", "message", "detail"):
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+    return clean(found if isinstance(found, str) else json.dumps(found))
+
+
+def clean(text: str, longest: int = 300) -> str:
+    """``text`` on one line, without control or direction-changing characters, cut to ``longest`` characters."""
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: longest * 4])
+    kept = " ".join(kept.split())
+    return kept if len(kept) <= longest else kept[: longest - 1] + "…"

@@ -1,0 +1,172 @@
+"""Which engine answers on a host, which model it is to use: found from the engine's own answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from outpace.engines.base import Engine, Identity, reply_ok
+from outpace.engines.client import Client, clean
+from outpace.engines.ollama import OllamaEngine
+from outpace.engines.openai import OpenAIEngine
+from outpace.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
+from outpace.hosts import Host
+
+PROTOCOLS = ("ollama", "openai")
+LOADING_PAUSE_S = 0.25
+
+
+async def connect(
+    client: Client,
+    hosts: Sequence[Host],
+    *,
+    model: str | None = None,
+    protocol: str | None = None,
+    wait_s: float = 60.0,
+) -> dict[str, Engine]:
+    """Find the engine of every host and the model that all of them are to use.
+
+    ``protocol`` ("ollama" or "openai") is taken as given, else found. An engine that is still loading is waited for,
+    ``wait_s`` seconds at most. Raises ``HostUnusable`` naming the host, or ``ModelMissing`` naming its models.
+    """
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise UsageError(f"--protocol={protocol}: there is no such protocol; it is one of {', '.join(PROTOCOLS)}.")
+    identities: dict[str, tuple[Host, Identity]] = {}
+
+    problems: dict[str, HostUnusable] = {}
+
+    async def look(host: Host) -> None:
+        try:
+            identities[host.name] = await _identify(client, host, protocol, wait_s)
+        except HostUnusable as error:
+            problems[host.name] = error
+
+    async with anyio.create_task_group() as looks:
+        for host in hosts:
+            looks.start_soon(look, host)
+    if problems:
+        raise HostUnusable(" ".join(str(problems[host.name]) for host in hosts if host.name in problems))
+    found = [identities[host.name] for host in hosts]
+    models = _choose_models(found, model)
+    return {
+        host.name: (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(
+            client, host, identity, models[host.name]
+        )
+        for host, identity in found
+    }
+
+
+async def _identify(client: Client, host: Host, protocol: str | None, wait_s: float) -> tuple[Host, Identity]:
+    # Pinned to the address that answers: a name may stand for one that the engine does not listen on.
+    refused: RequestFailed | None = None
+    for address in host.addresses:
+        pinned = replace(host, url=host.url.removesuffix("/v1"), addresses=(address,))
+        try:
+            return pinned, await _probe(client, pinned, protocol, wait_s, v1=host.url.endswith("/v1"))
+        except ConnectFailed as error:
+            refused = error
+        except RequestFailed as error:
+            raise HostUnusable(f"Host {host.name} ({host.url}) cannot be used: {error}") from error
+    raise HostUnusable(
+        f"{refused} Is the engine running there, does it listen on that address (Ollama listens on loopback alone "
+        "unless OLLAMA_HOST says otherwise), and does no firewall stand between?"
+    ) from refused
+
+
+async def _probe(client: Client, host: Host, protocol: str | None, wait_s: float, *, v1: bool) -> Identity:
+    if protocol != "openai" and not v1 and (identity := await _probe_ollama(client, host)):
+        return identity
+    if protocol != "ollama" and (identity := await _probe_openai(client, host, wait_s)):
+        return identity
+    wanted = {"ollama": "Ollama's /api/version", "openai": "the OpenAI protocol's /v1/models"}
+    asked = wanted[protocol] if protocol else " nor ".join(wanted.values())
+    raise HostUnusable(
+        f"Host {host.name} ({host.url}) answers neither {asked} as an engine would. Is the port that of the engine?"
+        if not protocol
+        else f"Host {host.name} ({host.url}) does not answer {asked} as --protocol={protocol} says it should."
+    )
+
+
+async def _probe_ollama(client: Client, host: Host) -> Identity | None:
+    version = await reply_ok(client, host, "/api/version")
+    if not version or not isinstance(version.get("version"), str):
+        return None
+    tags = await reply_ok(client, host, "/api/tags") or {}
+    models = {
+        str(entry.get("name") or entry.get("model")): entry.get("digest") for entry in _entries(tags.get("models"))
+    }
+    return Identity("ollama", "ollama", clean(version["version"]), models)
+
+
+async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity | None:
+    with anyio.move_on_after(wait_s):
+        while (reply := await client.get(host, "/v1/models")).status == 503:  # noqa: ASYNC110 - HTTP can only be asked
+            await anyio.sleep(LOADING_PAUSE_S)
+    if reply.status in (401, 403):
+        raise HostUnusable(
+            f"Host {host.name} ({host.url}) wants a token (status {reply.status}). Put it into the environment "
+            f"variable {host.token_variable}."
+        )
+    if reply.status == 503:
+        raise HostUnusable(f"Host {host.name} ({host.url}) was still loading after {wait_s:g} s.")
+    entries = _entries(reply.json().get("data"))
+    if reply.status != 200 or not entries:
+        return None
+    models: dict[str, str | None] = {}
+    for entry in entries:
+        models[str(entry.get("id"))] = None
+        models.update({str(alias): None for alias in entry.get("aliases") or ()})
+    owners = {entry.get("owned_by") for entry in entries}
+    if "llamacpp" in owners or reply.headers.get("server") == "llama.cpp":
+        properties = await reply_ok(client, host, "/props") or {}
+        return Identity("llama-server", "openai", _text(properties.get("build_info")), models)
+    version = await reply_ok(client, host, "/version") or {}
+    if "vllm" in owners:
+        return Identity("vllm", "openai", _text(version.get("version")), models)
+    ollama = await reply_ok(client, host, "/api/version") or {}
+    engine = "ollama" if isinstance(ollama.get("version"), str) else "openai"
+    return Identity(engine, "openai", _text(ollama.get("version") or version.get("version")), models)
+
+
+def _entries(found: Any) -> list[dict[str, Any]]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _text(found: Any) -> str | None:
+    return clean(found) if isinstance(found, str) else None
+
+
+def _choose_models(found: Sequence[tuple[Host, Identity]], wanted: str | None) -> dict[str, str]:
+    """The model of each host: the one asked for, the one that all have in common, or the only one of each."""
+    if wanted is not None:
+        return {host.name: _find_model(host, identity, wanted) for host, identity in found}
+    for host, identity in found:
+        if not identity.models:
+            raise ModelMissing(f"Host {host.name} ({host.url}) has no model: install one there, the same on all hosts.")
+    common = [name for name in found[0][1].models if all(name in identity.models for _, identity in found)]
+    if common:
+        return {host.name: common[0] for host, _ in found}
+    if all(len(identity.models) == 1 for _, identity in found):
+        return {host.name: next(iter(identity.models)) for host, identity in found}
+    has = "; ".join(f"{host.name} has {_listed(identity)}" for host, identity in found)
+    raise ModelMissing(
+        f"The hosts have no model in common: {has}. Install the same model on all, and name it by --model."
+    )
+
+
+def _find_model(host: Host, identity: Identity, wanted: str) -> str:
+    for name in (wanted, f"{wanted}:latest"):
+        if name in identity.models:
+            return name
+    raise ModelMissing(
+        f"Host {host.name} ({host.url}) does not have the model {clean(wanted)}. It has {_listed(identity)}. Name one "
+        "that all hosts have by --model, or install it there."
+    )
+
+
+def _listed(identity: Identity) -> str:
+    names = [clean(name, 80) for name in identity.models]
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if names else "none"

@@ -1,0 +1,123 @@
+"""The measurement of one strategy: rounds in pairs, and a report on disk after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from outpace.compare import Comparison, compare
+from outpace.dispatch import Outcome, find_strategy
+from outpace.errors import Unfinished, UsageError
+from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
+from outpace.records import Round, Run
+from outpace.report import document
+from outpace.session import BASELINE, Session
+
+
+class Measurement:
+    """The rounds of one strategy: ``prepare``, ``run`` and ``settle`` are the three steps of a round.
+
+    ``report_dir`` is where the report is kept; ``keep_answers`` keeps the latest run's answers beside it, concatenated
+    in the order of the prompts. Raises ``StrategyUnknown``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        strategy: str,
+        *,
+        report_dir: Path,
+        threshold: float = DEFAULT_THRESHOLD,
+        keep_answers: bool = False,
+        on_round: Callable[[Measurement], None] | None = None,
+    ) -> None:
+        find_strategy(strategy)
+        self.strategy = strategy
+        self.rounds: list[Round] = []
+        self.problem: str | None = None
+        self.path = report_dir / f"report-{strategy}.json"
+        self._session, self._threshold, self._keep = session, threshold, keep_answers
+        self._on_round = on_round
+        self.phase = "run"
+        """Which of a round's runs is in progress: "run" or "baseline"."""
+        self._baseline: Run | None = None
+        self._run: Run | None = None
+
+    def prepare(self) -> None:
+        """Untimed, before a run: even rounds have their baseline here, so that drift favours neither."""
+        self._baseline = self._run = None
+        self._session.knock()
+        if len(self.rounds) % 2 == 0:
+            self._run_baseline()
+            self._session.knock()
+
+    def run(self) -> None:
+        """The strategy's run, which is timed."""
+        outcome = self._session.run(self.strategy)
+        self._run = outcome.run
+        if self._keep:
+            self._keep_answers(outcome)
+
+    def settle(self) -> None:
+        """Untimed, after a run: odd rounds have their baseline here; then the round is kept and the report written.
+
+        Raises ``Unfinished`` where a prompt was answered by no host.
+        """
+        if self._run is None:
+            return
+        if self._baseline is None:
+            self._session.knock()
+            self._run_baseline()
+        assert self._baseline is not None
+        self.rounds.append(Round(self._baseline, self._run))
+        failed = [*self._run.failed, *self._baseline.failed]
+        if failed:
+            whose = "the run" if self._run.failed else "the baseline"
+            first = failed[0]
+            self.problem = (
+                f"in round {len(self.rounds)}, {whose} left {len(failed)} of {len(self._run.requests)} prompts "
+                f"unanswered; prompt {first.prompt}: {first.error}"
+            )
+        self._write()
+        if self._on_round:
+            self._on_round(self)
+        if self.problem:
+            raise Unfinished(f"{self.strategy} did not finish: {self.problem}")
+
+    def verdict(self) -> Verdict:
+        """What the gate says of the rounds so far."""
+        return judge(self.comparison(), self._threshold, self.problem)
+
+    def comparison(self) -> Comparison:
+        """The strategy against the baseline over the rounds so far."""
+        return compare(self.strategy, self._session.ordered, self.rounds, self._session.round_trips_ms)
+
+    def _run_baseline(self) -> None:
+        self.phase = "baseline"
+        self._baseline = self._session.run(BASELINE).run
+        self.phase = "run"
+
+    def _write(self) -> None:
+        verdict = self.verdict()
+        report = document.build(
+            self._session.origin,
+            self.comparison(),
+            self.rounds,
+            verdict.threshold,
+            verdict.verdict,
+            verdict.reason,
+        )
+        try:
+            document.write(self.path, report)
+        except OSError as error:
+            raise UsageError(
+                f"The report {self.path} cannot be written: {error.strerror or error}. Name another folder by "
+                "--report-dir."
+            ) from error
+
+    def _keep_answers(self, outcome: Outcome) -> None:
+        parts = [
+            answer if answer is not None else f"[prompt {index} was not answered: {outcome.run.requests[index].error}]"
+            for index, answer in enumerate(outcome.answers)
+        ]
+        document.write_whole(self.path.with_name(f"answers-{self.strategy}.txt"), "\n\n".join(parts) + "\n")

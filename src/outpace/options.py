@@ -1,0 +1,189 @@
+"""The command line: outpace's options, and what they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from outpace import prompts
+from outpace.dispatch import STRATEGIES, find_strategy
+from outpace.engines import PROTOCOLS
+from outpace.errors import UsageError
+from outpace.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
+from outpace.hosts import parse
+from outpace.session import Settings
+
+DEFAULT_STRATEGIES = ("sequential", "serial-per-side", "all-parallel")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; ``enforced`` are the strategies whose gate fails the session."""
+
+    settings: Settings
+    strategies: tuple[str, ...]
+    rounds: int
+    threshold: float
+    enforced: frozenset[str]
+    report_dir: Path
+    keep_answers: bool
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options in a group of their own; raises ``pytest.UsageError`` where another plugin has taken one."""
+    group = parser.getgroup("outpace", "outpace: do these machines outpace the fastest of them alone?")
+
+    def add(name: str, **how: object) -> None:
+        try:
+            group.addoption(name, **how)
+        except ValueError as error:
+            raise pytest.UsageError(
+                f"outpace's option {name} is taken by another pytest plugin ({error}). Switch that plugin off for "
+                "this run (pytest -p no:PLUGIN; for pytest-timeout it is -p no:timeout)."
+            ) from error
+
+    generation = prompts.Generation()
+    add(
+        "--hosts",
+        action="append",
+        default=[],
+        metavar="HOSTS",
+        help="The machines: NAME=URL,NAME=URL,... (names optional; may be repeated), or embedded[:N][,rtt=22ms]"
+        "[,slots=K] for N real engines that start on this machine, the others than the first behind a round trip of "
+        "22 ms, each with K slots. Default: embedded. A bearer token is read from OUTPACE_TOKEN_<NAME>.",
+    )
+    add(
+        "--strategies",
+        default=",".join(DEFAULT_STRATEGIES),
+        metavar="NAME,...",
+        help=f"Dispatch strategies to measure, of {', '.join(STRATEGIES)}. Default: %(default)s.",
+    )
+    add(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="Rounds a strategy, each paired with a baseline run; from 5 on the ratio has an interval. "
+        "Default: %(default)s.",
+    )
+    add("--model", metavar="NAME", help="The model, on all hosts. Default: the one that they have in common.")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help=f"The hosts' protocol, {' or '.join(PROTOCOLS)}. Default: found from each engine's own answers.",
+    )
+    add(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="The prompts: UTF-8 text with one a line, or a .json list of strings. Default: eight short ones.",
+    )
+    add(
+        "--max-tokens",
+        type=int,
+        default=generation.max_tokens,
+        metavar="N",
+        help="Tokens an answer may have at most. Default: %(default)s.",
+    )
+    add(
+        "--temperature",
+        type=float,
+        default=generation.temperature,
+        metavar="T",
+        help="Sampling temperature; above 0 answers differ in length, and ratios with them. Default: %(default)s.",
+    )
+    add("--seed", type=int, default=generation.seed, metavar="N", help="Sampling seed. Default: %(default)s.")
+    add(
+        "--threshold",
+        type=float,
+        default=DEFAULT_THRESHOLD,
+        metavar="RATIO",
+        help="The gate: the overhead ratio must be below it. Default: %(default)s.",
+    )
+    add(
+        "--gate",
+        metavar="NAME,...",
+        help="Strategies whose gate must pass; those of the others is shown only. "
+        f"Default: every one measured but {', '.join(sorted(NOT_ENFORCED))}.",
+    )
+    add("--baseline", metavar="HOST", help="Name of the host of the baseline. Default: the measured fastest.")
+    add(
+        "--report-dir",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="Where report-<strategy>.json is written, after every round. Default: %(default)s.",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="What one attempt at one prompt may take; a whole run may take that for each of its prompts. "
+        "Default: %(default)s.",
+    )
+    add(
+        "--allow-public",
+        action="store_true",
+        help="Let prompts go to public addresses too. Without it only loopback, private, link-local, CGNAT and unique "
+        "local addresses are spoken to.",
+    )
+    add(
+        "--keep-answers",
+        action="store_true",
+        help="Keep each strategy's latest answers, concatenated in the order of the prompts, as "
+        "answers-<strategy>.txt beside its report.",
+    )
+
+
+def read_options(config: pytest.Config) -> Request:
+    """What the command line asks for; raises ``UsageError`` that says which option is wrong and how to write it."""
+    option = config.option
+    strategies = _names(option.strategies, "--strategies")
+    for at_least, name in ((1, "rounds"), (1, "max_tokens")):
+        if getattr(option, name) < at_least:
+            raise UsageError(f"--{name.replace('_', '-')}={getattr(option, name)}: it must be {at_least} or more.")
+    for name in ("threshold", "timeout"):
+        if not 0 < getattr(option, name) < float("inf"):
+            raise UsageError(f"--{name}={getattr(option, name):g}: it must be a number above 0.")
+    if not 0 <= option.temperature < float("inf"):
+        raise UsageError(f"--temperature={option.temperature:g}: it must be 0 or more.")
+    if option.gate is None:
+        enforced = frozenset(strategies) - NOT_ENFORCED
+    else:
+        enforced = frozenset(_names(option.gate, "--gate"))
+        if unmeasured := sorted(enforced - set(strategies)):
+            raise UsageError(
+                f"--gate={option.gate}: {', '.join(unmeasured)} would not be measured; --strategies has "
+                f"{', '.join(strategies)}."
+            )
+    generation = prompts.Generation(option.max_tokens, option.temperature, option.seed)
+    texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
+    return Request(
+        Settings(
+            hosts=parse(option.hosts),
+            workload=prompts.workload(texts, generation),
+            model=option.model,
+            protocol=option.protocol,
+            baseline=option.baseline,
+            timeout_s=option.timeout,
+            allow_public=option.allow_public,
+        ),
+        strategies,
+        option.rounds,
+        option.threshold,
+        enforced,
+        option.report_dir,
+        option.keep_answers,
+    )
+
+
+def _names(text: str, where: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"{where} names no strategy; there are {', '.join(STRATEGIES)}.")
+    for name in names:
+        find_strategy(name)
+    return names

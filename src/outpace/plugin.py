@@ -1,0 +1,144 @@
+"""The pytest plugin: options, fixtures, progress and the summary.
+
+It is loaded by name (``pytest_plugins = ["outpace.plugin"]`` in a conftest.py), not by an entry point: its options
+are the experiment's, and would be in the way of every other test run on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from outpace.errors import OutpaceError, UsageError
+from outpace.measurement import Measurement
+from outpace.options import Request, add_options, read_options
+from outpace.progress import Progress
+from outpace.session import Session
+from outpace.summary import write_summary
+
+_state_key = pytest.StashKey["State"]()
+
+
+class State:
+    """What one pytest session measures."""
+
+    def __init__(self, config: pytest.Config, request: Request) -> None:
+        self.request = request
+        self.progress = Progress(config, request.rounds)
+        self.session: Session | None = None
+        self.measurements: dict[str, Measurement] = {}
+
+    def measurement(self, strategy: str) -> Measurement:
+        """The measurement of ``strategy``, begun at the first call."""
+        assert self.session is not None
+        if strategy not in self.measurements:
+            self.measurements[strategy] = Measurement(
+                self.session,
+                strategy,
+                report_dir=self.request.report_dir,
+                threshold=self.request.threshold,
+                keep_answers=self.request.keep_answers,
+                on_round=self.progress.round_done,
+            )
+        return self.measurements[strategy]
+
+
+_open: list[State] = []
+
+
+def coordinator_clock() -> float:
+    """The clock of the session that is being measured, in seconds: the timer of its benchmarks."""
+    state = _open[-1]
+    assert state.session is not None
+    return state.session.now()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options, so that a mistake in them is told before anything starts."""
+    config.addinivalue_line("markers", "outpace_last: run after everything that measures.")
+    try:
+        config.stash[_state_key] = State(config, read_options(config))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test that asks for ``strategy`` one case a strategy."""
+    if "strategy" in metafunc.fixturenames:
+        metafunc.parametrize("strategy", metafunc.config.stash[_state_key].request.strategies, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what judges the measurements behind what makes them, and keep the strategies in the order asked for."""
+    items.sort(key=lambda item: item.get_closest_marker("outpace_last") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Open the experiment where a test measures; what stands in its way ends the session in one paragraph."""
+    config = session.config
+    state = config.stash[_state_key]
+    measures = any("measurement" in getattr(item, "fixturenames", ()) for item in session.items)
+    if not measures or config.option.collectonly or session.testsfailed:
+        return (yield)
+    try:
+        with state.progress.saying("starting the hosts and loading the models"):
+            state.session = Session(state.request.settings, watch=state.progress.watch).__enter__()
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    _open.append(state)
+    try:
+        return (yield)
+    finally:
+        _open.remove(state)
+        state.session.__exit__()
+
+
+@pytest.fixture
+def measurement(strategy: str, pytestconfig: pytest.Config) -> Iterator[Measurement]:
+    """The measurement of one strategy in this session."""
+    state = pytestconfig.stash[_state_key]
+    state.progress.follow(state.measurement(strategy))
+    yield state.measurement(strategy)
+    state.progress.clear()
+
+
+@pytest.fixture
+def measured(strategy: str, pytestconfig: pytest.Config) -> Measurement | None:
+    """The measurement of one strategy as far as it went in this session, None where it was not begun."""
+    return pytestconfig.stash[_state_key].measurements.get(strategy)
+
+
+@pytest.fixture
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How many rounds each strategy gets."""
+    return pytestconfig.stash[_state_key].request.rounds
+
+
+@pytest.fixture
+def enforced(strategy: str, pytestconfig: pytest.Config) -> bool:
+    """Whether the gate of this strategy fails the session."""
+    return strategy in pytestconfig.stash[_state_key].request.enforced
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What hosts do wrong is told in its own words, without a traceback."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, OutpaceError):
+        report.longrepr = str(call.excinfo.value)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write what was measured below the tests' results."""
+    state = config.stash.get(_state_key, None)
+    if state is not None and state.session is not None:
+        write_summary(terminalreporter, state.session, list(state.measurements.values()))

@@ -1,0 +1,100 @@
+"""What was measured: plain frozen data in milliseconds, no behaviour beyond derived numbers.
+
+``None`` stands for a number that the engine does not tell; it is never replaced by zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One prompt's journey in one run.
+
+    ``start_ms`` counts from the start of the run. ``wall_ms``, and all that the engine told, belong to the attempt
+    that answered, or to the last one where none did; ``attempts`` counts them all. ``error`` is None for an answer.
+    """
+
+    prompt: int
+    host: str | None
+    start_ms: float | None
+    wall_ms: float
+    server_ms: float | None = None
+    queue_ms: float | None = None
+    load_ms: float | None = None
+    first_token_ms: float | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    attempts: int = 1
+    error: str | None = None
+
+    @property
+    def overhead_ms(self) -> float | None:
+        """Wall time that the engine did not account for: wall - server."""
+        return None if self.server_ms is None else self.wall_ms - self.server_ms
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    """One attempt that gave no answer; its prompt may have been answered by a later one."""
+
+    prompt: int
+    host: str
+    start_ms: float
+    wall_ms: float
+    error: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of the workload under one strategy; ``requests`` holds one record a prompt, in their order."""
+
+    strategy: str
+    hosts: tuple[str, ...]
+    makespan_ms: float
+    requests: tuple[RequestRecord, ...]
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    lower_bound_ms: float | None = None
+
+    @property
+    def failed(self) -> tuple[RequestRecord, ...]:
+        """The prompts that no host answered."""
+        return tuple(request for request in self.requests if request.error is not None)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens of all answers together, or None where an engine does not tell them."""
+        total = 0
+        for request in self.requests:
+            if request.error is None:
+                if request.output_tokens is None:
+                    return None
+                total += request.output_tokens
+        return total
+
+
+@dataclass(frozen=True)
+class Round:
+    """One baseline run and one strategy run, side by side in time."""
+
+    baseline: Run
+    run: Run
+
+    @property
+    def finished(self) -> bool:
+        """Whether both runs answered every prompt."""
+        return not self.baseline.failed and not self.run.failed
+
+    @property
+    def overhead_ratio(self) -> float | None:
+        """Makespan of the run / makespan of its baseline; None where a prompt went unanswered."""
+        return self.run.makespan_ms / self.baseline.makespan_ms if self.finished else None
+
+    @property
+    def overhead_ratio_per_token(self) -> float | None:
+        """The overhead ratio with each makespan divided by its run's output tokens; None where they are not told."""
+        ratio = self.overhead_ratio
+        ours, theirs = self.run.output_tokens, self.baseline.output_tokens
+        return None if ratio is None or not ours or not theirs else ratio * theirs / ours

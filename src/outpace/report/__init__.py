@@ -1,0 +1,1 @@
+"""Reports: what was measured, as documents for programs and for people."""

@@ -1,0 +1,197 @@
+"""The report: one strategy's rounds as a JSON document, valid against ``schemas/report.schema.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import outpace
+from outpace.compare import Comparison, HostFigures
+from outpace.errors import ReportInvalid
+from outpace.prompts import Workload
+from outpace.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.report.schema import validate
+
+SCHEMA_VERSION = "1.0"
+LARGEST_REPORT = 1 << 30
+
+
+@dataclass(frozen=True)
+class HostEntry:
+    """One host as a report names it."""
+
+    name: str
+    url: str
+    engine: str
+    engine_version: str | None
+    model: str
+    model_digest: str | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a report comes from: what is the same for all reports of one session.
+
+    ``created`` is an RFC 3339 time; ``source`` one of "live", "embedded", "replay"; ``machine`` the coordinator's.
+    """
+
+    created: str
+    source: str
+    hosts: tuple[HostEntry, ...]
+    workload: Workload
+    machine: dict[str, Any] | None
+
+
+def this_machine() -> dict[str, Any]:
+    """What a report tells of the machine that the coordinator runs on; nothing that names it or its user."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def build(
+    origin: Origin, comparison: Comparison, rounds: Sequence[Round], threshold: float, verdict: str, reason: str
+) -> dict[str, Any]:
+    """The report of one strategy as a document."""
+    generation = origin.workload.generation
+    ratio = comparison.ratio
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": origin.created,
+        "outpace": outpace.__version__,
+        "source": origin.source,
+        "machine": origin.machine,
+        "strategy": comparison.strategy,
+        "hosts": [asdict(host) for host in origin.hosts],
+        "workload": {
+            "prompts": len(origin.workload.prompts),
+            "sha256": origin.workload.sha256,
+            "max_tokens": generation.max_tokens,
+            "temperature": generation.temperature,
+            "seed": generation.seed,
+        },
+        "rounds": [
+            {
+                "overhead_ratio": _rounded(each.overhead_ratio, 6),
+                "baseline": _run(each.baseline),
+                "run": _run(each.run),
+            }
+            for each in rounds
+        ],
+        "summary": {
+            "rounds": comparison.rounds,
+            "overhead_ratio": {
+                "median": _rounded(ratio.median if ratio else None, 6),
+                "low": _rounded(ratio.low if ratio else None, 6),
+                "high": _rounded(ratio.high if ratio else None, 6),
+                "confidence": ratio.confidence if ratio else None,
+            },
+            "overhead_ratio_per_token": _rounded(comparison.ratio_per_token, 6),
+            "speedup": _rounded(comparison.speedup, 6),
+            "dispatch_efficiency": _rounded(comparison.dispatch_efficiency, 6),
+            "hosts": {name: _host_figures(figures) for name, figures in comparison.hosts.items()},
+            "notes": list(comparison.notes),
+        },
+        "gate": {"threshold": threshold, "verdict": verdict, "reason": reason},
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "strategy": run.strategy,
+        "hosts": list(run.hosts),
+        "makespan_ms": _rounded(run.makespan_ms),
+        "lower_bound_ms": _rounded(run.lower_bound_ms),
+        "requests": [_in_microseconds(asdict(request)) for request in run.requests],
+        "failed_attempts": [_in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+    }
+
+
+def _host_figures(figures: HostFigures) -> dict[str, Any]:
+    added = figures.added_latency_ms
+    return {
+        "requests": figures.requests,
+        "added_latency_ms": added
+        and {key: _rounded(value) for key, value in zip(("mean", "min", "max"), added, strict=True)},
+        "added_latency_source": figures.source,
+        "network_share": _rounded(figures.network_share, 6),
+        "ms_per_token": _rounded(figures.ms_per_token),
+    }
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
+
+
+def rounds_from(document: dict[str, Any]) -> list[Round]:
+    """The rounds of a report as records.
+
+    Raises ``ReportInvalid`` where a makespan or a wall time is null: a published report may not tell them.
+    """
+    return [Round(_run_from(each["baseline"]), _run_from(each["run"])) for each in document["rounds"]]
+
+
+def _run_from(found: dict[str, Any]) -> Run:
+    if found["makespan_ms"] is None or any(request["wall_ms"] is None for request in found["requests"]):
+        raise ReportInvalid(f"The report does not tell the times of its {found['strategy']} run.")
+    return Run(
+        found["strategy"],
+        tuple(found["hosts"]),
+        found["makespan_ms"],
+        tuple(RequestRecord(**request) for request in found["requests"]),
+        tuple(FailedAttempt(**attempt) for attempt in found.get("failed_attempts", ())),
+        found["lower_bound_ms"],
+    )
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    """Validate ``document`` and put it at ``path`` whole: a reader, or a crash, never sees half of it.
+
+    Raises ``ReportInvalid`` and, where the folder cannot be written, ``OSError``.
+    """
+    validate(document, "report", f"The report {path.name}")
+    write_whole(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read and validate a report; raises ``ReportInvalid`` that says what is wrong and where."""
+    try:
+        if path.stat().st_size > LARGEST_REPORT:
+            raise ReportInvalid(f"The report {path} is larger than {LARGEST_REPORT} bytes.")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportInvalid(f"The report {path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportInvalid(f"The report {path} is not JSON: {error}.") from error
+    validate(document, "report", f"The report {path}")
+    assert isinstance(document, dict)
+    return document
