@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, median
 
 from outpace.records import RequestRecord, Round, Run
@@ -50,8 +51,14 @@ def compare(
     hosts: Sequence[str],
     rounds: Sequence[Round],
     round_trips_ms: Mapping[str, Sequence[float]] | None = None,
+    queue_left_out: Container[str] = (),
 ) -> Comparison:
-    """Compare ``rounds`` of ``strategy`` over ``hosts``; ``round_trips_ms`` are those of cheap requests, by host."""
+    """Compare ``rounds`` of ``strategy`` over ``hosts``.
+
+    ``round_trips_ms`` are those of cheap requests, by host. ``queue_left_out`` names the hosts whose engine tells a
+    server time without the wait in its queue: where requests of theirs overlapped, wall - server would call that
+    wait network, and the round trips are told instead.
+    """
     ratios = tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)
     interval = median_interval(ratios) if ratios else None
     runs = [each.run for each in rounds]
@@ -59,6 +66,7 @@ def compare(
         host: _host_figures(
             [request for run in runs for request in run.requests if request.host == host and request.error is None],
             (round_trips_ms or {}).get(host, ()),
+            server_time_whole=host not in queue_left_out or not any(_overlapped(run, host) for run in runs),
         )
         for host in hosts
     }
@@ -78,11 +86,23 @@ def compare(
     )
 
 
-def _host_figures(requests: Sequence[RequestRecord], round_trips_ms: Sequence[float]) -> HostFigures:
+def _overlapped(run: Run, host: str) -> bool:
+    """Whether two requests of ``host`` were in flight at once."""
+    spans = sorted(
+        (request.start_ms, request.start_ms + request.wall_ms)
+        for request in run.requests
+        if request.host == host and request.start_ms is not None
+    )
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
+
+
+def _host_figures(
+    requests: Sequence[RequestRecord], round_trips_ms: Sequence[float], *, server_time_whole: bool
+) -> HostFigures:
     wall = sum(request.wall_ms for request in requests)
     added = [overhead for request in requests if (overhead := request.overhead_ms) is not None]
     source, share = "server time", None
-    if added and len(added) == len(requests):
+    if added and len(added) == len(requests) and server_time_whole:
         share = sum(added) / wall if wall else None
     else:
         added, source = list(round_trips_ms), "round trips"
@@ -120,7 +140,8 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     failed = sum(len(run.failed) for run in runs)
     if failed:
         notes.append(f"{failed} prompts were answered by no host; their rounds have no ratio.")
-    retried = sum(len(run.failed_attempts) for run in runs)
+    # A kept connection that the engine had closed is found out and replaced within a millisecond or two.
+    retried = sum(attempt.kind != "stale" for run in runs for attempt in run.failed_attempts)
     if retried:
         notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
     loads = [load for run in runs for request in run.requests if (load := request.load_ms or 0.0) > COLD_LOAD_MS]

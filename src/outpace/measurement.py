@@ -90,7 +90,9 @@ class Measurement:
 
     def comparison(self) -> Comparison:
         """The strategy against the baseline over the rounds so far."""
-        return compare(self.strategy, self._session.ordered, self.rounds, self._session.round_trips_ms)
+        session = self._session
+        queue_left_out = {host for host, engine in session.engines.items() if not engine.server_includes_queue}
+        return compare(self.strategy, session.ordered, self.rounds, session.round_trips_ms, queue_left_out)
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"

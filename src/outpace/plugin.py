@@ -69,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each test that asks for ``strategy`` one case a strategy."""
-    if "strategy" in metafunc.fixturenames:
+    """Give each test of a measurement one case a strategy."""
+    if {"measurement", "measured"} & set(metafunc.fixturenames):
         metafunc.parametrize("strategy", metafunc.config.stash[_state_key].request.strategies, scope="session")
 
 

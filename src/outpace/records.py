@@ -46,6 +46,11 @@ class FailedAttempt:
     wall_ms: float
     error: str
 
+    @property
+    def kind(self) -> str:
+        """The short name that an error begins with, such as "connect", "cut" or "timeout"."""
+        return self.error.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class Run:

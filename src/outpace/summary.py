@@ -19,9 +19,9 @@ def write_summary(reporter: pytest.TerminalReporter, session: Session, measureme
     """Write hosts, a row a strategy with its hosts below, and where the reports lie."""
     reporter.section("outpace")
     for host in session.origin.hosts:
-        baseline = ", the baseline" if host.name == session.baseline_host else ""
+        baseline = " (baseline)" if host.name == session.baseline_host else ""
         version = f" {host.engine_version}" if host.engine_version else ""
-        reporter.write_line(_cut(f"{host.name}: {host.engine}{version}, {host.model}, {host.url}{baseline}"))
+        reporter.write_line(_cut(f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}"))
     measured = [each for each in measurements if each.rounds]
     if not measured:
         reporter.write_line("No round was finished.")
@@ -31,7 +31,7 @@ def write_summary(reporter: pytest.TerminalReporter, session: Session, measureme
     for each in measured:
         _write_strategy(reporter, each)
     reporter.write_line("")
-    reporter.write_line("ratio = time of the strategy / time of the fastest host alone; below 1 the set is faster")
+    reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
     for folder in dict.fromkeys(each.path.parent for each in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
 

