@@ -14,6 +14,7 @@ from outpace.errors import OutpaceError, UsageError
 from outpace.measurement import Measurement
 from outpace.options import Request, add_options, read_options
 from outpace.progress import Progress
+from outpace.report.document import require_writable
 from outpace.session import Session
 from outpace.summary import write_summary
 
@@ -89,6 +90,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if not measures or config.option.collectonly or session.testsfailed:
         return (yield)
     try:
+        require_writable(state.request.report_dir)
         with state.progress.saying("starting the hosts and loading the models"):
             state.session = Session(state.request.settings, watch=state.progress.watch).__enter__()
     except UsageError as error:

@@ -168,7 +168,7 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
             raise self._translated(error) from error
 
     def _translated(self, error: httpx.HTTPError) -> RequestFailed:
-        name, why = self._host.name, clean(str(error)).rstrip(".") or type(error).__name__
+        name, why = self._host.name, _why(error)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {why}.")
         if isinstance(error, httpx.TimeoutException):
@@ -178,6 +178,16 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
         if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError) or "disconnected" in why:
             return ConnectionStale(f"{name} closed the connection before it answered: {why}.")
         return AnswerUnreadable(f"{name} does not speak HTTP as it should: {why}.")
+
+
+def _why(error: BaseException) -> str:
+    """The reason at the root of ``error``, in the operating system's words where it has any."""
+    root = error
+    while (deeper := root.__cause__ or root.__context__) is not None:
+        root = deeper
+    if isinstance(root, OSError) and root.errno and root.errno > 0:
+        return os.strerror(root.errno)
+    return clean(str(error)).rstrip(".") or type(error).__name__
 
 
 async def _raise_for_status(host: Host, response: httpx.Response) -> None:

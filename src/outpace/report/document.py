@@ -13,7 +13,7 @@ from typing import Any
 
 import outpace
 from outpace.compare import Comparison, HostFigures
-from outpace.errors import ReportInvalid
+from outpace.errors import ReportInvalid, UsageError
 from outpace.prompts import Workload
 from outpace.records import FailedAttempt, RequestRecord, Round, Run
 from outpace.report.schema import validate
@@ -164,6 +164,18 @@ def write(path: Path, document: dict[str, Any]) -> None:
     """
     validate(document, "report", f"The report {path.name}")
     write_whole(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def require_writable(folder: Path) -> None:
+    """See to it that reports can be written to ``folder``, which is made if need be; raises ``UsageError``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UsageError(
+            f"No report can be written to {folder}: {error.strerror or error}. Name another folder by --report-dir."
+        ) from error
 
 
 def write_whole(path: Path, text: str) -> None:
