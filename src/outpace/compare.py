@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -72,13 +73,13 @@ def compare(
     }
     uneven = _uneven_tokens(rounds)
     per_token = [ratio for each in rounds if (ratio := each.overhead_ratio_per_token) is not None]
-    efficiencies = [run.lower_bound_ms / run.makespan_ms for run in runs if run.lower_bound_ms is not None]
+    efficiencies = [run.lower_bound_ms / run.makespan_ms for run in runs if run.lower_bound_ms and run.makespan_ms]
     return Comparison(
         strategy,
         len(rounds),
         interval,
         ratios,
-        1 / interval.median if interval else None,
+        1 / interval.median if interval and interval.median else None,
         median(efficiencies) if efficiencies else None,
         median(per_token) if per_token and uneven else None,
         figures,
@@ -129,6 +130,12 @@ def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
     return worst if worst > SAME_WORK_TOLERANCE else None
 
 
+def _gone(run: Run) -> set[str]:
+    """The hosts that were tried in ``run`` and answered nothing."""
+    answered = {request.host for request in run.requests if request.error is None}
+    return {attempt.host for attempt in run.failed_attempts if attempt.kind != "stale"} - answered
+
+
 def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     """What stands beside the ratio, in words, because it bears on what the ratio means."""
     notes = []
@@ -144,6 +151,10 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     retried = sum(attempt.kind != "stale" for run in runs for attempt in run.failed_attempts)
     if retried:
         notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
+    gone = Counter(host for each in rounds for host in _gone(each.run))
+    notes += [
+        f"{host} failed, and answered nothing, in {times} of {len(rounds)} rounds." for host, times in gone.items()
+    ]
     loads = [load for run in runs for request in run.requests if (load := request.load_ms or 0.0) > COLD_LOAD_MS]
     if loads:
         notes.append(

@@ -26,7 +26,12 @@ PRIVATE_NETWORKS = tuple(
     )
 )
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.:-]*)=(?P<url>.*)", re.DOTALL)
-_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s)")
+_URL = re.compile(
+    r"https?://(?P<authority>(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
+    r"(?:/(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})*)*"
+)
+_COUNT = re.compile(r"[0-9]{1,4}")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,6})?)(?P<unit>ms|s)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ def parse(specs: Sequence[str]) -> EmbeddedHosts | list[Host]:
     Without a value it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
     """
     text = ",".join(specs) or "embedded"
+    if set("@?#") & set(text):  # not repeated in the message: what stands there may be a secret
+        raise HostsError(
+            "--hosts has a URL that carries a user, a query or a fragment (there is an @, ? or # in it). Leave them "
+            "out; a bearer token is read from the environment variable OUTPACE_TOKEN_<NAME> of its host."
+        )
     items = [item.strip() for item in text.split(",") if item.strip()]
     if not items:
         raise HostsError("--hosts names no host. Write --hosts=laptop=http://127.0.0.1:11434,desktop=http://…")
@@ -79,19 +89,19 @@ def parse(specs: Sequence[str]) -> EmbeddedHosts | list[Host]:
 
 def _parse_embedded(items: Sequence[str]) -> EmbeddedHosts:
     kind, colon, count = items[0].partition(":")
-    if colon and not (count.isdecimal() and 2 <= int(count) <= 64):
-        raise HostsError(f"--hosts={items[0]}: {count!r} is no number of engines; write {kind}:N with N from 2 to 64.")
+    if colon and not (_COUNT.fullmatch(count) and 2 <= int(count) <= 64):
+        raise HostsError(f"--hosts: {_shown(count)} is no number of engines; write {kind}:N with N from 2 to 64.")
     found: dict[str, float] = {"count": int(count or 2)}
     for item in items[1:]:
         key, _, value = item.partition("=")
         if key == "rtt":
-            found["rtt_ms"] = parse_duration_ms(value, f"--hosts=…,{item}")
-        elif key == "slots" and value.isdecimal() and int(value) >= 1:
+            found["rtt_ms"] = parse_duration_ms(value, "--hosts, rtt")
+        elif key == "slots" and _COUNT.fullmatch(value) and int(value) >= 1:
             found["slots"] = int(value)
         else:
             raise HostsError(
-                f"--hosts={','.join(items)}: cannot read {item!r}. After embedded[:N] may come rtt=22ms and slots=K; "
-                "embedded engines and named URLs cannot be mixed."
+                f"--hosts: cannot read {_shown(item)} behind {items[0]}. After embedded[:N] may come rtt=22ms and "
+                "slots=K; embedded engines and named URLs cannot be mixed."
             )
     return EmbeddedHosts(int(found["count"]), found.get("rtt_ms", 0.0), int(found.get("slots", 1)))
 
@@ -103,30 +113,27 @@ def parse_duration_ms(text: str, where: str) -> float:
     """
     match = _DURATION.fullmatch(text)
     if not match:
-        raise HostsError(f"{where}: {text!r} is no duration; write a number with its unit, such as 22ms or 0.5s.")
+        raise HostsError(f"{where}: {_shown(text)} is no duration; write a number with its unit, such as 22ms or 0.5s.")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
 def _parse_host(item: str) -> Host:
     named = _NAMED.fullmatch(item)
     name, url = (named["name"], named["url"]) if named else ("", item)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise HostsError(f"--hosts: {item!r} has no readable URL: {error}.") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _URL.fullmatch(url)
+    if parts is None:
         raise HostsError(
-            f"--hosts: {item!r} is not a URL with http:// or https://. Write it whole, for example "
-            f"{(name or 'laptop')}=http://127.0.0.1:11434."
+            f"--hosts: {_shown(item)} is not a URL such as http://127.0.0.1:11434: http:// or https://, a host name or "
+            "address in ASCII letters (an IPv6 address in brackets, without a zone), a port, and a path if need be."
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise HostsError(
-            f"--hosts: the URL of {name or parts.hostname!r} carries a user, a query or a fragment. Leave them out; a "
-            f"bearer token is read from the environment variable {Host(name or parts.hostname, '').token_variable}."
-        )
-    default = f"{parts.hostname}:{port}" if port else parts.hostname
-    return Host(name or default, url.rstrip("/"))
+    if parts["port"] and not 1 <= int(parts["port"]) <= 65535:
+        raise HostsError(f"--hosts: {_shown(item)} has the port {parts['port']}; ports go from 1 to 65535.")
+    return Host(name or parts["authority"], url.rstrip("/"))
+
+
+def _shown(text: str) -> str:
+    """What the user wrote, quoted on one line for an error."""
+    return repr(text if len(text) <= 80 else text[:79] + "…")
 
 
 def _refuse_twice(hosts: Iterable[Host]) -> None:
@@ -136,7 +143,7 @@ def _refuse_twice(hosts: Iterable[Host]) -> None:
         for seen, key, what in ((names, host.name, "name"), (urls, host.url, "URL")):
             if key in seen:
                 raise HostsError(
-                    f"--hosts gives the {what} {key} twice: two hosts must be two endpoints, "
+                    f"--hosts gives the {what} {_shown(key)} twice: two hosts must be two endpoints, "
                     "or the comparison is of a machine with itself."
                 )
             seen[key] = host

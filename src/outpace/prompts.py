@@ -90,7 +90,7 @@ def load(path: Path) -> list[str]:
 def _from_json(path: Path, text: str) -> list[str]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PromptsError(f"The prompts file {path} is not JSON: {error}.") from error
     if isinstance(found, dict):
         found = found.get("prompts")
@@ -101,4 +101,6 @@ def _from_json(path: Path, text: str) -> list[str]:
     for index, item in enumerate(found):
         if not isinstance(item, str):
             raise PromptsError(f"In the prompts file {path}, entry {index} is {json.dumps(item)[:60]}, not a string.")
+        if any("\ud800" <= character <= "\udfff" for character in item):
+            raise PromptsError(f"In the prompts file {path}, entry {index} holds half of a surrogate pair.")
     return found

@@ -95,7 +95,9 @@ class Round:
     @property
     def overhead_ratio(self) -> float | None:
         """Makespan of the run / makespan of its baseline; None where a prompt went unanswered."""
-        return self.run.makespan_ms / self.baseline.makespan_ms if self.finished else None
+        if not self.finished or not self.baseline.makespan_ms:
+            return None
+        return self.run.makespan_ms / self.baseline.makespan_ms
 
     @property
     def overhead_ratio_per_token(self) -> float | None:
