@@ -6,7 +6,7 @@ are the experiment's, and would be in the way of every other test run on the mac
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -104,12 +104,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 @pytest.fixture
-def measurement(strategy: str, pytestconfig: pytest.Config) -> Iterator[Measurement]:
+def measurement(strategy: str, pytestconfig: pytest.Config) -> Measurement:
     """The measurement of one strategy in this session."""
     state = pytestconfig.stash[_state_key]
     state.progress.follow(state.measurement(strategy))
-    yield state.measurement(strategy)
-    state.progress.clear()
+    return state.measurement(strategy)
 
 
 @pytest.fixture
@@ -131,8 +130,11 @@ def enforced(strategy: str, pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What hosts do wrong is told in its own words, without a traceback."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What hosts do wrong is told in its own words, without a traceback; pytest's own mark has a line to itself."""
+    item.config.stash[_state_key].progress.clear()
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, OutpaceError):
         report.longrepr = str(call.excinfo.value)

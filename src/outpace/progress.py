@@ -53,6 +53,7 @@ class Progress:
         if reporter is not None and self._shown and self._on_terminal:
             with self._uncaptured():
                 reporter.rewrite("", erase=True)
+                reporter.rewrite("")  # what is printed next begins the line
         self._shown = False
 
     @property

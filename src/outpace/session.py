@@ -177,15 +177,16 @@ class Session:
 
     def _origin(self) -> document.Origin:
         engines = [self.engines[host] for host in self.ordered]
+        here = isinstance(self.settings.hosts, EmbeddedHosts)
         return document.Origin(
             datetime.now(UTC).isoformat(timespec="seconds"),
-            "embedded" if isinstance(self.settings.hosts, EmbeddedHosts) else "live",
+            "embedded" if here else "live",
             tuple(
                 document.HostEntry(
                     engine.host.name,
                     engine.host.url,
                     engine.identity.engine,
-                    engine.identity.version,
+                    embedded.engine_version() if here else engine.identity.version,
                     engine.model,
                     engine.identity.models.get(engine.model),
                 )

