@@ -28,8 +28,9 @@ RTT_MS = 40.0
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 PARENT = """
-import json, time
+import json, signal, time
 from outpace.embedded import running
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 with running(2, rtt_ms=5) as engines:
     print(json.dumps([[engine.name, engine.url, engine.pid] for engine in engines]), flush=True)
     time.sleep(600)

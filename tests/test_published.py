@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 
 from outpace.compare import compare
-from outpace.errors import ReportInvalid
+from outpace.errors import DocumentInvalid
 from outpace.gate import judge
 from outpace.prompts import workload
 from outpace.report.document import Origin, build, read, rounds_from
@@ -139,7 +139,7 @@ def test_the_makespan_of_all_parallel_was_not_published_and_is_not_made_up(all_p
     run = all_parallel["rounds"][0]["run"]
     assert (run["makespan_ms"], run["requests"]) == (None, [])
     assert all_parallel["summary"]["hosts"] == {}
-    with pytest.raises(ReportInvalid, match="does not tell the times of its all-parallel run"):
+    with pytest.raises(DocumentInvalid, match="does not tell the times of its all-parallel run"):
         rounds_from(all_parallel)
 
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpace.compare import compare
-from outpace.errors import HostsError, ReportInvalid
+from outpace.documents import validate
+from outpace.errors import DocumentInvalid, HostsError
 from outpace.gate import judge
 from outpace.hosts import parse
 from outpace.prompts import Generation, workload
 from outpace.records import FailedAttempt, RequestRecord, Round, Run
 from outpace.report.document import HostEntry, Origin, build, read, rounds_from, this_machine, write
-from outpace.report.schema import validate
 
 HOSTS = ("near", "far")
 words = st.text(max_size=20)
@@ -155,7 +155,7 @@ def test_a_write_that_fails_leaves_the_old_report_whole_and_nothing_beside_it(do
 def test_an_invalid_report_is_not_written_over_a_valid_one(document, tmp_path):
     path = tmp_path / "report-x.json"
     write(path, document)
-    with pytest.raises(ReportInvalid, match=r"report-x\.json"):
+    with pytest.raises(DocumentInvalid, match=r"report-x\.json"):
         write(path, document | {"strategy": ""})
     assert read(path) == document
     assert list(tmp_path.iterdir()) == [path]
@@ -197,7 +197,7 @@ def test_a_wrong_value_is_refused_with_its_place(document, tmp_path, place, valu
         target[last] = value
     (tmp_path / "r.json").write_text(json.dumps(document))
     for refuses in (lambda: write(tmp_path / "new.json", document), lambda: read(tmp_path / "r.json")):
-        with pytest.raises(ReportInvalid, match=f"(?i){said}") as caught:
+        with pytest.raises(DocumentInvalid, match=f"(?i){said}") as caught:
             refuses()
         assert f"at {place}" in str(caught.value)
     assert not (tmp_path / "new.json").exists()
@@ -208,7 +208,7 @@ def test_a_number_in_a_file_that_is_not_finite_is_refused(document, tmp_path, nu
     text = json.dumps(document).replace('"network_share": 0.1', f'"network_share": {number}')
     assert number in text
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(ReportInvalid):
+    with pytest.raises(DocumentInvalid):
         read(tmp_path / "r.json")
 
 
@@ -221,7 +221,7 @@ def test_a_missing_field_is_refused_by_name_and_place(document, path, field):
     for step in path:
         target = target[step]
     del target[field]
-    with pytest.raises(ReportInvalid, match=field) as caught:
+    with pytest.raises(DocumentInvalid, match=field) as caught:
         validate(document, "report", "It")
     place = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     assert f"at {place}: " in str(caught.value)
@@ -235,20 +235,20 @@ def test_a_missing_field_is_refused_by_name_and_place(document, path, field):
 def test_what_is_not_json_is_no_report(tmp_path, content):
     path = tmp_path / "report-x.json"
     path.write_bytes(content)
-    with pytest.raises(ReportInvalid, match=r"report-x\.json is not JSON"):
+    with pytest.raises(DocumentInvalid, match=r"report-x\.json is not JSON"):
         read(path)
 
 
 @pytest.mark.parametrize("content", ["null", "[]", "3", '"report"', "{}"])
 def test_other_json_is_no_report(tmp_path, content):
     (tmp_path / "r.json").write_text(content)
-    with pytest.raises(ReportInvalid, match=r"does not match the report schema: at \$: "):
+    with pytest.raises(DocumentInvalid, match=r"does not match the report schema: at \$: "):
         read(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize("name", ["missing.json", ""], ids=["missing", "a folder"])
 def test_what_cannot_be_read_is_no_report(tmp_path, name):
-    with pytest.raises(ReportInvalid, match="cannot be read"):
+    with pytest.raises(DocumentInvalid, match="cannot be read"):
         read(tmp_path / name)
 
 
@@ -257,7 +257,7 @@ def test_rounds_without_their_times_are_no_records(document, null):
     run = document["rounds"][1]["run"]
     (run if null == "makespan_ms" else run["requests"][0])[null] = None
     validate(document, "report", "A report")
-    with pytest.raises(ReportInvalid, match="does not tell the times of its serial-per-side run"):
+    with pytest.raises(DocumentInvalid, match="does not tell the times of its serial-per-side run"):
         rounds_from(document)
 
 

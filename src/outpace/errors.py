@@ -52,8 +52,8 @@ class Unfinished(OutpaceError):
     """A strategy left prompts unanswered."""
 
 
-class ReportInvalid(OutpaceError):
-    """A report does not match its schema."""
+class DocumentInvalid(UsageError):
+    """A report or a recording cannot be read, or does not match its schema."""
 
 
 class RequestFailed(OutpaceError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from outpace.compare import Comparison, compare
 from outpace.dispatch import Outcome, find_strategy
+from outpace.documents import write_whole
 from outpace.errors import Unfinished, UsageError
 from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.records import Round, Run
@@ -122,4 +123,4 @@ class Measurement:
             answer if answer is not None else f"[prompt {index} was not answered: {outcome.run.requests[index].error}]"
             for index, answer in enumerate(outcome.answers)
         ]
-        document.write_whole(self.path.with_name(f"answers-{self.strategy}.txt"), "\n\n".join(parts) + "\n")
+        write_whole(self.path.with_name(f"answers-{self.strategy}.txt"), "\n\n".join(parts) + "\n")

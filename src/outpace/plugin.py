@@ -10,11 +10,11 @@ from collections.abc import Generator
 
 import pytest
 
+from outpace.documents import require_writable
 from outpace.errors import OutpaceError, UsageError
 from outpace.measurement import Measurement
 from outpace.options import Request, add_options, read_options
 from outpace.progress import Progress
-from outpace.report.document import require_writable
 from outpace.session import Session
 from outpace.summary import write_summary
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +11,12 @@ from typing import Any
 
 import outpace
 from outpace.compare import Comparison, HostFigures
-from outpace.errors import ReportInvalid, UsageError
+from outpace.documents import read_json, write_json
+from outpace.errors import DocumentInvalid
 from outpace.prompts import Workload
 from outpace.records import FailedAttempt, RequestRecord, Round, Run
-from outpace.report.schema import validate
 
 SCHEMA_VERSION = "1.0"
-LARGEST_REPORT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -139,14 +136,14 @@ def _in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
 def rounds_from(document: dict[str, Any]) -> list[Round]:
     """The rounds of a report as records.
 
-    Raises ``ReportInvalid`` where a makespan or a wall time is null: a published report may not tell them.
+    Raises ``DocumentInvalid`` where a makespan or a wall time is null: a published report may not tell them.
     """
     return [Round(_run_from(each["baseline"]), _run_from(each["run"])) for each in document["rounds"]]
 
 
 def _run_from(found: dict[str, Any]) -> Run:
     if found["makespan_ms"] is None or any(request["wall_ms"] is None for request in found["requests"]):
-        raise ReportInvalid(f"The report does not tell the times of its {found['strategy']} run.")
+        raise DocumentInvalid(f"The report does not tell the times of its {found['strategy']} run.")
     return Run(
         found["strategy"],
         tuple(found["hosts"]),
@@ -160,50 +157,11 @@ def _run_from(found: dict[str, Any]) -> Run:
 def write(path: Path, document: dict[str, Any]) -> None:
     """Validate ``document`` and put it at ``path`` whole: a reader, or a crash, never sees half of it.
 
-    Raises ``ReportInvalid`` and, where the folder cannot be written, ``OSError``.
+    Raises ``DocumentInvalid`` and, where the folder cannot be written, ``OSError``.
     """
-    validate(document, "report", f"The report {path.name}")
-    write_whole(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
-
-
-def require_writable(folder: Path) -> None:
-    """See to it that reports can be written to ``folder``, which is made if need be; raises ``UsageError``."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
-    except OSError as error:
-        raise UsageError(
-            f"No report can be written to {folder}: {error.strerror or error}. Name another folder by --report-dir."
-        ) from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_json(path, document, "report")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read and validate a report; raises ``ReportInvalid`` that says what is wrong and where."""
-    try:
-        if path.stat().st_size > LARGEST_REPORT:
-            raise ReportInvalid(f"The report {path} is larger than {LARGEST_REPORT} bytes.")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportInvalid(f"The report {path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ReportInvalid(f"The report {path} is not JSON: {error}.") from error
-    validate(document, "report", f"The report {path}")
-    assert isinstance(document, dict)
-    return document
+    """Read and validate a report; raises ``DocumentInvalid`` that says what is wrong and where."""
+    return read_json(path, "report")

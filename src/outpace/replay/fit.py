@@ -1,0 +1,60 @@
+"""What concurrency does to a host, out of exchanges that were in flight together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from outpace.replay.recording import Exchange, Level
+
+FIRST_TEXT = re.compile(rb'"(?:response|content|thinking|reasoning|reasoning_content)": ?"[^"]')
+_TOKENS = re.compile(rb'"(?:eval_count|completion_tokens)": ?([0-9]+)')
+HANDOVER_MS = 5.0
+"""Two requests that shared a slot one after the other may seem to overlap by so much."""
+
+
+def first_text_piece(exchange: Exchange) -> int:
+    """Index of the piece of the body in which the first text of the answer arrived."""
+    for index, (_, piece) in enumerate(exchange.chunks):
+        if FIRST_TEXT.search(piece):
+            return index
+    return 0
+
+
+def output_tokens(exchange: Exchange) -> int:
+    """How many tokens the engine says that it generated; 0 where it says nothing."""
+    found = _TOKENS.findall(exchange.body)
+    return int(found[-1]) if found else 0
+
+
+def slots(exchanges: Sequence[Exchange]) -> int:
+    """How many requests a host worked on at once: the most that had begun to answer and had not ended."""
+    spans = [
+        (each.started_ms + each.chunks[first_text_piece(each)][0], each.started_ms + each.wall_ms)
+        for each in exchanges
+        if each.answered
+    ]
+    return max((sum(begin <= at < end - HANDOVER_MS for begin, end in spans) for at, _ in spans), default=1) or 1
+
+
+def level(in_flight: int, exchanges: Sequence[Exchange]) -> Level | None:
+    """Throughput of a host over exchanges that kept ``in_flight`` requests going, None where nothing was answered."""
+    answered = [each for each in exchanges if each.answered]
+    tokens = sum(output_tokens(each) for each in answered)
+    if not tokens:
+        return None
+    began = min(each.started_ms for each in answered)
+    ended = max(each.started_ms + each.wall_ms for each in answered)
+    mean_ms = sum(each.wall_ms for each in answered) / len(answered)
+    return Level(in_flight, round(tokens / (ended - began) * 1000, 3), round(mean_ms, 3))
+
+
+def prompt_of(sent: str, texts: Sequence[str]) -> int | None:
+    """Which of ``texts`` a request's body asks to answer."""
+    try:
+        asked = json.loads(sent)
+        text = asked["prompt"] if "prompt" in asked else asked["messages"][-1]["content"]
+        return list(texts).index(text)
+    except (ValueError, LookupError, TypeError):
+        return None

@@ -1,0 +1,158 @@
+"""Recordings on disk: HAR 1.2, which browsers and HAR viewers open, with fields of our own behind underscores.
+
+``log._outpace`` holds what HAR has no place for: the hosts with their capacity, the workload, the runs. In an entry,
+``_chunks`` are ``[ms since the request began, bytes]`` for each piece of the body as it arrived.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import outpace
+from outpace.documents import read_json, write_json
+from outpace.prompts import Generation, workload
+from outpace.replay.recording import Exchange, Level, RecordedHost, RecordedRun, Recording
+
+SCHEMA_VERSION = "1.0"
+
+
+def write(path: Path, recording: Recording) -> None:
+    """Put ``recording`` at ``path`` whole; raises ``DocumentInvalid`` and ``OSError``."""
+    write_json(path, to_har(recording), "recording", indent=None)
+
+
+def read(path: Path) -> Recording:
+    """Read a recording; raises ``DocumentInvalid`` that says what is wrong and where."""
+    return from_har(read_json(path, "recording"))
+
+
+def to_har(recording: Recording) -> dict[str, Any]:
+    """The recording as a HAR document."""
+    urls = {host.name: host.url for host in recording.hosts}
+    began = datetime.fromisoformat(recording.created)
+    generation = recording.workload.generation
+    return {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "outpace", "version": outpace.__version__},
+            "comment": recording.comment,
+            "_outpace": {
+                "schema_version": SCHEMA_VERSION,
+                "created": recording.created,
+                "redacted": recording.redacted,
+                "baseline": recording.baseline,
+                "workload": {"prompts": [prompt.text for prompt in recording.workload.prompts], **asdict(generation)},
+                "hosts": [asdict(host) for host in recording.hosts],
+                "runs": [asdict(run) for run in recording.runs],
+            },
+            "entries": [_entry(exchange, urls[exchange.host], began) for exchange in recording.exchanges],
+        }
+    }
+
+
+def _entry(exchange: Exchange, url: str, began: datetime) -> dict[str, Any]:
+    body = exchange.body
+    content: dict[str, Any] = {"size": len(body), "mimeType": exchange.content_type}
+    try:
+        content["text"] = body.decode()
+    except UnicodeDecodeError:
+        content |= {"text": base64.b64encode(body).decode(), "encoding": "base64"}
+    first_ms = exchange.chunks[0][0] if exchange.chunks else exchange.wall_ms
+    started = began + timedelta(milliseconds=exchange.started_ms)
+    sent = {"postData": {"mimeType": "application/json", "text": exchange.sent}} if exchange.sent else {}
+    return {
+        "startedDateTime": started.isoformat(timespec="milliseconds"),
+        "time": _rounded(exchange.wall_ms),
+        "request": {
+            "method": "POST" if exchange.sent else "GET",
+            "url": url + exchange.path,
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [],
+            "queryString": [],
+            **sent,
+            "headersSize": -1,
+            "bodySize": len(exchange.sent.encode()),
+        },
+        "response": {
+            "status": exchange.status,
+            "statusText": "",
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [{"name": "content-type", "value": exchange.content_type}],
+            "content": content,
+            "redirectURL": "",
+            "headersSize": -1,
+            "bodySize": len(body),
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": _rounded(first_ms), "receive": _rounded(max(0.0, exchange.wall_ms - first_ms))},
+        "_host": exchange.host,
+        "_run": exchange.run,
+        "_prompt": exchange.prompt,
+        "_startedMs": _rounded(exchange.started_ms),
+        "_chunks": [[_rounded(ms), len(piece)] for ms, piece in exchange.chunks],
+        "_error": exchange.error,
+    }
+
+
+def _rounded(ms: float) -> float:
+    return round(ms, 3)
+
+
+def from_har(document: dict[str, Any]) -> Recording:
+    """The recording that a valid document holds."""
+    log = document["log"]
+    ours = log["_outpace"]
+    work = dict(ours["workload"])
+    texts = work.pop("prompts")
+    return Recording(
+        ours["created"],
+        tuple(
+            RecordedHost(**{**host, "levels": tuple(Level(**level) for level in host["levels"])})
+            for host in ours["hosts"]
+        ),
+        workload(texts, Generation(**work)),
+        tuple(RecordedRun(**{**run, "hosts": tuple(run["hosts"])}) for run in ours["runs"]),
+        tuple(exchange_of(entry) for entry in log["entries"]),
+        ours["baseline"],
+        log.get("comment", ""),
+        ours["redacted"],
+    )
+
+
+def exchange_of(entry: dict[str, Any]) -> Exchange:
+    """One entry as an exchange; also of a HAR that others made, if it has the underscored fields."""
+    request, response = entry["request"], entry["response"]
+    content = response["content"]
+    text = content.get("text", "")
+    body = base64.b64decode(text) if content.get("encoding") == "base64" else text.encode()
+    types = [header["value"] for header in response["headers"] if header["name"].lower() == "content-type"]
+    return Exchange(
+        entry["_host"],
+        entry["_run"],
+        entry["_prompt"],
+        urlsplit(request["url"]).path,
+        request.get("postData", {}).get("text", ""),
+        entry["_startedMs"],
+        entry["time"],
+        response["status"],
+        types[0] if types else content.get("mimeType", ""),
+        tuple(_pieces(body, entry["_chunks"])),
+        entry.get("_error"),
+    )
+
+
+def _pieces(body: bytes, chunks: list[list[float]]) -> list[tuple[float, bytes]]:
+    pieces, at = [], 0
+    for index, (ms, size) in enumerate(chunks):
+        # The sizes are those of the original; what a shortened text lacks or has over belongs to its last piece.
+        end = len(body) if index == len(chunks) - 1 else at + int(size)
+        pieces.append((ms, body[at:end]))
+        at = end
+    return pieces

@@ -1,0 +1,106 @@
+"""A recording: a session kept as data. ``har.py`` gives it its form on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outpace.engines import Identity
+from outpace.prompts import Workload
+
+
+@dataclass(frozen=True)
+class Level:
+    """What one host gave with ``in_flight`` requests at once: tokens a second in all, and mean wall time."""
+
+    in_flight: int
+    tokens_per_s: float
+    mean_ms: float
+
+
+@dataclass(frozen=True)
+class RecordedHost:
+    """One host as it was: its engine, the median round trip of a cheap request, and its capacity.
+
+    ``slots`` is how many requests it worked on at once, ``levels`` its throughput at several of them.
+    """
+
+    name: str
+    url: str
+    engine: str
+    engine_version: str | None
+    protocol: str
+    model: str
+    model_digest: str | None
+    round_trip_ms: float
+    slots: int
+    levels: tuple[Level, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """What the engine would tell of itself."""
+        return Identity(self.engine, self.protocol, self.engine_version, {self.model: self.model_digest})
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One run: ``measured`` is the strategy whose round it belongs to, None where it belongs to all of that round.
+
+    ``makespan_ms`` is None where the run left prompts unanswered.
+    """
+
+    name: str
+    strategy: str
+    measured: str | None
+    round: int
+    hosts: tuple[str, ...]
+    makespan_ms: float | None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what came of it.
+
+    ``started_ms`` counts from the start of the session, ``chunks`` are (ms since the request began, bytes of the
+    body). ``prompt`` is None for a request that carried none.
+    """
+
+    host: str
+    run: str
+    prompt: int | None
+    path: str
+    sent: str
+    started_ms: float
+    wall_ms: float
+    status: int
+    content_type: str
+    chunks: tuple[tuple[float, bytes], ...]
+    error: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether a whole answer to a prompt came."""
+        return self.prompt is not None and self.status == 200 and self.error is None and bool(self.chunks)
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return b"".join(piece for _, piece in self.chunks)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A whole recording. ``baseline`` is the host that the baseline ran on; ``comment`` says where it comes from."""
+
+    created: str
+    hosts: tuple[RecordedHost, ...]
+    workload: Workload
+    runs: tuple[RecordedRun, ...]
+    exchanges: tuple[Exchange, ...]
+    baseline: str | None = None
+    comment: str = ""
+    redacted: bool = False
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it holds."""
+        return 1 + max((run.round for run in self.runs), default=0)
