@@ -65,16 +65,23 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
     Raises ``DocumentInvalid`` that says what is wrong and where.
     """
+    document = read_plain(path, name)
+    validate(document, name, f"The {name} {path}")
+    return document
+
+
+def read_plain(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object that no schema of ours describes; raises ``DocumentInvalid``, which calls it ``what``."""
     try:
         if path.stat().st_size > LARGEST_DOCUMENT:
-            raise DocumentInvalid(f"The {name} {path} is larger than {LARGEST_DOCUMENT} bytes.")
+            raise DocumentInvalid(f"The {what} {path} is larger than {LARGEST_DOCUMENT} bytes.")
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise DocumentInvalid(f"The {name} {path} cannot be read: {error.strerror or error}.") from error
+        raise DocumentInvalid(f"The {what} {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise DocumentInvalid(f"The {name} {path} is not JSON: {error}.") from error
-    validate(document, name, f"The {name} {path}")
-    assert isinstance(document, dict)
+        raise DocumentInvalid(f"The {what} {path} is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise DocumentInvalid(f"The {what} {path} is not a JSON object.")
     return document
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from outpace.errors import HostNotPrivate, HostsError, HostUnresolved
@@ -61,11 +62,22 @@ class EmbeddedHosts:
     slots: int = 1
 
 
-def parse(specs: Sequence[str]) -> EmbeddedHosts | list[Host]:
-    """Read the values of ``--hosts``: ``NAME=URL,...`` or ``embedded[:N][,rtt=22ms][,slots=K]``.
+@dataclass(frozen=True)
+class ReplayHosts:
+    """The hosts of a recording, replayed in virtual time."""
+
+    path: Path
+
+
+def parse(specs: Sequence[str]) -> EmbeddedHosts | ReplayHosts | list[Host]:
+    """Read the values of ``--hosts``: ``NAME=URL,...``, ``embedded[:N][,rtt=22ms][,slots=K]`` or ``replay:FILE``.
 
     Without a value it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
     """
+    if any(spec.startswith("replay:") for spec in specs):
+        if len(specs) > 1 or specs[0] == "replay:":
+            raise HostsError("--hosts=replay:FILE takes one recording, and no other hosts beside it.")
+        return ReplayHosts(Path(specs[0].removeprefix("replay:")))
     text = ",".join(specs) or "embedded"
     if set("@?#") & set(text):  # not repeated in the message: what stands there may be a secret
         raise HostsError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from outpace.compare import Comparison, compare
@@ -11,6 +12,7 @@ from outpace.documents import write_whole
 from outpace.errors import Unfinished, UsageError
 from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.records import Round, Run
+from outpace.replay import Scene
 from outpace.report import document
 from outpace.session import BASELINE, Session
 
@@ -36,6 +38,8 @@ class Measurement:
         self.strategy = strategy
         self.rounds: list[Round] = []
         self.problem: str | None = None
+        self.replay_errors: list[float] = []
+        """For each run that the recording holds: replayed makespan / recorded makespan - 1."""
         self.path = report_dir / f"report-{strategy}.json"
         self._session, self._threshold, self._keep = session, threshold, keep_answers
         self._on_round = on_round
@@ -54,8 +58,12 @@ class Measurement:
 
     def run(self) -> None:
         """The strategy's run, which is timed."""
-        outcome = self._session.run(self.strategy)
+        scene = self._scene()
+        outcome = self._session.run(scene)
         self._run = outcome.run
+        recorded_ms = self._session.world.recorded_makespan_ms(scene, self._session.hosts_of(scene))
+        if recorded_ms and not outcome.run.failed:
+            self.replay_errors.append(outcome.run.makespan_ms / recorded_ms - 1)
         if self._keep:
             self._keep_answers(outcome)
 
@@ -97,8 +105,11 @@ class Measurement:
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"
-        self._baseline = self._session.run(BASELINE).run
+        self._baseline = self._session.run(replace(self._scene(), strategy=BASELINE, baseline=True)).run
         self.phase = "run"
+
+    def _scene(self) -> Scene:
+        return Scene(self.strategy, self.strategy, len(self.rounds))
 
     def _write(self) -> None:
         verdict = self.verdict()
@@ -109,6 +120,7 @@ class Measurement:
             verdict.threshold,
             verdict.verdict,
             verdict.reason,
+            self.replay_errors,
         )
         try:
             document.write(self.path, report)

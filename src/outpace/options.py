@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from outpace.dispatch import STRATEGIES, find_strategy
 from outpace.engines import PROTOCOLS
 from outpace.errors import UsageError
 from outpace.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
-from outpace.hosts import parse
-from outpace.session import Settings
+from outpace.hosts import ReplayHosts, parse
+from outpace.replay import har
+from outpace.worlds import Settings
 
+DEFAULT_ROUNDS = 5
 DEFAULT_STRATEGIES = ("sequential", "serial-per-side", "all-parallel")
 
 
@@ -52,7 +55,8 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="HOSTS",
         help="The machines: NAME=URL,NAME=URL,... (names optional; may be repeated), or embedded[:N][,rtt=22ms]"
         "[,slots=K] for N real engines that start on this machine, the others than the first behind a round trip of "
-        "22 ms, each with K slots. Default: embedded. A bearer token is read from OUTPACE_TOKEN_<NAME>.",
+        "22 ms, each with K slots, or replay:FILE for a recording. Default: embedded. A bearer token is read from "
+        "OUTPACE_TOKEN_<NAME>.",
     )
     add(
         "--strategies",
@@ -63,10 +67,9 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--rounds",
         type=int,
-        default=5,
         metavar="N",
         help="Rounds a strategy, each paired with a baseline run; from 5 on the ratio has an interval. "
-        "Default: %(default)s.",
+        f"Default: {DEFAULT_ROUNDS}; in a replay as many as the recording holds.",
     )
     add("--model", metavar="NAME", help="The model, on all hosts. Default: the one that they have in common.")
     add(
@@ -83,18 +86,17 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--max-tokens",
         type=int,
-        default=generation.max_tokens,
         metavar="N",
-        help="Tokens an answer may have at most. Default: %(default)s.",
+        help=f"Tokens an answer may have at most. Default: {generation.max_tokens}.",
     )
     add(
         "--temperature",
         type=float,
-        default=generation.temperature,
         metavar="T",
-        help="Sampling temperature; above 0 answers differ in length, and ratios with them. Default: %(default)s.",
+        help="Sampling temperature; above 0 answers differ in length, and ratios with them. "
+        f"Default: {generation.temperature:g}.",
     )
-    add("--seed", type=int, default=generation.seed, metavar="N", help="Sampling seed. Default: %(default)s.")
+    add("--seed", type=int, metavar="N", help=f"Sampling seed. Default: {generation.seed}.")
     add(
         "--threshold",
         type=float,
@@ -142,42 +144,60 @@ def read_options(config: pytest.Config) -> Request:
     """What the command line asks for; raises ``UsageError`` that says which option is wrong and how to write it."""
     option = config.option
     strategies = _names(option.strategies, "--strategies")
-    for at_least, name in ((1, "rounds"), (1, "max_tokens")):
-        if getattr(option, name) < at_least:
-            raise UsageError(f"--{name.replace('_', '-')}={getattr(option, name)}: it must be {at_least} or more.")
+    for name in ("rounds", "max_tokens"):
+        value = getattr(option, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')}={value}: it must be 1 or more.")
     for name in ("threshold", "timeout"):
         if not 0 < getattr(option, name) < float("inf"):
             raise UsageError(f"--{name}={getattr(option, name):g}: it must be a number above 0.")
-    if not 0 <= option.temperature < float("inf"):
+    if option.temperature is not None and not 0 <= option.temperature < float("inf"):
         raise UsageError(f"--temperature={option.temperature:g}: it must be 0 or more.")
-    if option.gate is None:
-        enforced = frozenset(strategies) - NOT_ENFORCED
-    else:
-        enforced = frozenset(_names(option.gate, "--gate"))
-        if unmeasured := sorted(enforced - set(strategies)):
-            raise UsageError(
-                f"--gate={option.gate}: {', '.join(unmeasured)} would not be measured; --strategies has "
-                f"{', '.join(strategies)}."
-            )
-    generation = prompts.Generation(option.max_tokens, option.temperature, option.seed)
-    texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
+    settings = _settings(option)
+    recorded_rounds = settings.recording.rounds if settings.recording else None
     return Request(
-        Settings(
-            hosts=parse(option.hosts),
-            workload=prompts.workload(texts, generation),
-            model=option.model,
-            protocol=option.protocol,
-            baseline=option.baseline,
-            timeout_s=option.timeout,
-            allow_public=option.allow_public,
-        ),
+        settings,
         strategies,
-        option.rounds,
+        option.rounds or recorded_rounds or DEFAULT_ROUNDS,
         option.threshold,
-        enforced,
+        _enforced(option.gate, strategies),
         option.report_dir,
         option.keep_answers,
     )
+
+
+def _settings(option: argparse.Namespace) -> Settings:
+    hosts = parse(option.hosts)
+    recording = har.read(hosts.path) if isinstance(hosts, ReplayHosts) else None
+    fixed = ("prompts", "max_tokens", "temperature", "seed", "model", "protocol")
+    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(option, name) is not None]
+    if recording is not None and given:
+        raise UsageError(f"A replay answers what was recorded: {', '.join(given)} cannot be changed in it.")
+    asked = {
+        name: value for name in ("max_tokens", "temperature", "seed") if (value := getattr(option, name)) is not None
+    }
+    texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
+    return Settings(
+        hosts=hosts,
+        recording=recording,
+        workload=recording.workload if recording else prompts.workload(texts, prompts.Generation(**asked)),
+        model=option.model,
+        protocol=option.protocol,
+        baseline=option.baseline or (recording.baseline if recording else None),
+        timeout_s=option.timeout,
+        allow_public=option.allow_public,
+    )
+
+
+def _enforced(gate: str | None, strategies: tuple[str, ...]) -> frozenset[str]:
+    if gate is None:
+        return frozenset(strategies) - NOT_ENFORCED
+    enforced = frozenset(_names(gate, "--gate"))
+    if unmeasured := sorted(enforced - set(strategies)):
+        raise UsageError(
+            f"--gate={gate}: {', '.join(unmeasured)} would not be measured; --strategies has {', '.join(strategies)}."
+        )
+    return enforced
 
 
 def _names(text: str, where: str) -> tuple[str, ...]:

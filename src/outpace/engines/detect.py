@@ -26,11 +26,13 @@ async def connect(
     model: str | None = None,
     protocol: str | None = None,
     wait_s: float = 60.0,
+    version: str | None = None,
 ) -> dict[str, Engine]:
     """Find the engine of every host and the model that all of them are to use.
 
     ``protocol`` ("ollama" or "openai") is taken as given, else found. An engine that is still loading is waited for,
-    ``wait_s`` seconds at most. Raises ``HostUnusable`` naming the host, or ``ModelMissing`` naming its models.
+    ``wait_s`` seconds at most. ``version`` is taken where it is known better than the engines tell it. Raises
+    ``HostUnusable`` naming the host, or ``ModelMissing`` naming its models.
     """
     if protocol is not None and protocol not in PROTOCOLS:
         raise UsageError(f"--protocol={protocol}: there is no such protocol; it is one of {', '.join(PROTOCOLS)}.")
@@ -52,11 +54,14 @@ async def connect(
     found = [identities[host.name] for host in hosts]
     models = _choose_models(found, model)
     return {
-        host.name: (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(
-            client, host, identity, models[host.name]
-        )
+        host.name: engine_for(client, host, replace(identity, version=version or identity.version), models[host.name])
         for host, identity in found
     }
+
+
+def engine_for(client: Client, host: Host, identity: Identity, model: str) -> Engine:
+    """The engine of ``host`` with ``model`` chosen."""
+    return (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(client, host, identity, model)
 
 
 async def _identify(client: Client, host: Host, protocol: str | None, wait_s: float) -> tuple[Host, Identity]:

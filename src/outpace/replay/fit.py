@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from outpace.replay.recording import Exchange, Level
 
@@ -50,11 +50,10 @@ def level(in_flight: int, exchanges: Sequence[Exchange]) -> Level | None:
     return Level(in_flight, round(tokens / (ended - began) * 1000, 3), round(mean_ms, 3))
 
 
-def prompt_of(sent: str, texts: Sequence[str]) -> int | None:
-    """Which of ``texts`` a request's body asks to answer."""
+def prompt_of(sent: str | bytes, index: Mapping[str, int]) -> int | None:
+    """Which prompt a request's body asks to answer, None where its text is not in ``index``."""
     try:
         asked = json.loads(sent)
-        text = asked["prompt"] if "prompt" in asked else asked["messages"][-1]["content"]
-        return list(texts).index(text)
+        return index.get(asked["prompt"] if "prompt" in asked else asked["messages"][-1]["content"])
     except (ValueError, LookupError, TypeError):
         return None

@@ -47,8 +47,10 @@ def to_har(recording: Recording) -> dict[str, Any]:
                 "redacted": recording.redacted,
                 "baseline": recording.baseline,
                 "workload": {"prompts": [prompt.text for prompt in recording.workload.prompts], **asdict(generation)},
-                "hosts": [asdict(host) for host in recording.hosts],
-                "runs": [asdict(run) for run in recording.runs],
+                "hosts": [
+                    {**asdict(host), "levels": [asdict(level) for level in host.levels]} for host in recording.hosts
+                ],
+                "runs": [{**asdict(run), "hosts": list(run.hosts)} for run in recording.runs],
             },
             "entries": [_entry(exchange, urls[exchange.host], began) for exchange in recording.exchanges],
         }

@@ -42,6 +42,21 @@ class RecordedHost:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """Which run is in progress: that of ``strategy`` in a round of ``measured``, or the ``baseline`` of that round."""
+
+    strategy: str = ""
+    measured: str = ""
+    round: int = 0
+    baseline: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a recording calls this run."""
+        return f"{self.measured}#{self.round}" + ("/baseline" if self.baseline else "")
+
+
+@dataclass(frozen=True)
 class RecordedRun:
     """One run: ``measured`` is the strategy whose round it belongs to, None where it belongs to all of that round.
 
@@ -104,3 +119,15 @@ class Recording:
     def rounds(self) -> int:
         """How many rounds it holds."""
         return 1 + max((run.round for run in self.runs), default=0)
+
+    def makespan_ms(self, scene: Scene, hosts: tuple[str, ...]) -> float | None:
+        """The recorded makespan of the run that ``scene`` replays over ``hosts``, None where there is none."""
+        found = [
+            run
+            for run in self.runs
+            if (run.strategy, run.round) == (scene.strategy, scene.round)
+            and run.measured in (scene.measured, None)
+            and set(run.hosts) == set(hosts)
+        ]
+        found.sort(key=lambda run: run.name != scene.name)
+        return found[0].makespan_ms if found else None

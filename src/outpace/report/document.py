@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import outpace
@@ -56,9 +57,18 @@ def this_machine() -> dict[str, Any]:
 
 
 def build(
-    origin: Origin, comparison: Comparison, rounds: Sequence[Round], threshold: float, verdict: str, reason: str
+    origin: Origin,
+    comparison: Comparison,
+    rounds: Sequence[Round],
+    threshold: float,
+    verdict: str,
+    reason: str,
+    replay_errors: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """The report of one strategy as a document."""
+    """The report of one strategy as a document.
+
+    ``replay_errors`` are replayed / recorded makespan - 1 of the runs that a replay's recording holds.
+    """
     generation = origin.workload.generation
     ratio = comparison.ratio
     return {
@@ -99,6 +109,13 @@ def build(
             "notes": list(comparison.notes),
         },
         "gate": {"threshold": threshold, "verdict": verdict, "reason": reason},
+        "replay_error": {
+            "runs": len(replay_errors),
+            "mean": _rounded(fmean(replay_errors), 6),
+            "worst": _rounded(max(replay_errors, key=abs), 6),
+        }
+        if replay_errors
+        else None,
     }
 
 

@@ -1,0 +1,99 @@
+"""The host model: how long a prompt takes on a host, and what the host answers, out of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from outpace.errors import DocumentInvalid
+from outpace.replay import fit
+from outpace.replay.pace import SHORTEST_MS, Pace
+from outpace.replay.recording import Exchange, Level, RecordedHost, Recording, Scene
+from outpace.replay.restamp import split_told
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a host says to one prompt: ``head`` up to the first text, then ``rest``, then ``told``, the last events.
+
+    ``head_ms`` and ``work_ms`` are when the first text and the end are due, in ms of work. ``recorded_ms`` is the work
+    that the times inside ``told`` belong to.
+    """
+
+    content_type: str
+    head: bytes
+    rest: bytes
+    told: bytes
+    head_ms: float
+    work_ms: float
+    recorded_ms: float
+
+
+class HostModel:
+    """One recorded host: its capacity, the work of each prompt on it, and the bytes that it answers."""
+
+    def __init__(self, host: RecordedHost, recording: Recording) -> None:
+        self.host = host
+        self.speed = speed_curve(host.levels, host.slots)
+        self._bodies = _bodies(host, recording)
+        self._pace = Pace(host.name, recording)
+        self._said: dict[int, Answer] = {}
+        self._answers: dict[tuple[int, Scene], Answer] = {}
+
+    def answer(self, prompt: int, scene: Scene) -> Answer:
+        """What the host answers to ``prompt`` in ``scene``."""
+        key = (prompt, scene)
+        if key not in self._answers:
+            said = self._said.get(prompt) or self._said.setdefault(prompt, self._say(self._bodies[prompt]))
+            work_ms = self._pace.work_ms(prompt, scene)
+            self._answers[key] = replace(said, head_ms=said.head_ms / said.work_ms * work_ms, work_ms=work_ms)
+        return self._answers[key]
+
+    def _say(self, exchange: Exchange) -> Answer:
+        """The answer as it was recorded."""
+        round_trip_ms = self.host.round_trip_ms
+        work_ms = max(exchange.wall_ms - round_trip_ms, SHORTEST_MS)
+        pieces = [piece for _, piece in exchange.chunks]
+        at = fit.first_text_piece(exchange)
+        head_ms = min(max(exchange.chunks[at][0] - round_trip_ms, 0.0), work_ms)
+        head, rest = b"".join(pieces[: at + 1]), b"".join(pieces[at + 1 :])
+        if not rest:  # all of it came in one piece
+            head, rest, head_ms = b"", head, work_ms
+        rest, told = split_told(rest)
+        return Answer(exchange.content_type, head, rest, told, head_ms, work_ms, work_ms)
+
+
+def speed_curve(levels: Sequence[Level], slots: int) -> Callable[[int], float]:
+    """Speed of each of n requests in work together, relative to one alone.
+
+    Between the measured levels the throughput is interpolated linearly; beyond the last it stays what it was there.
+    """
+    points = sorted((level.in_flight, level.tokens_per_s) for level in levels if level.in_flight <= slots)
+    if not points or points[0][0] != 1:
+        return lambda in_work: 1.0 if slots == 1 else 1.0 / in_work
+    alone = points[0][1]
+
+    def total(in_work: int) -> float:
+        for (low, low_rate), (high, high_rate) in pairwise(points):
+            if low <= in_work <= high:
+                return low_rate + (high_rate - low_rate) * (in_work - low) / (high - low)
+        return points[-1][1]
+
+    curve = [1.0, *(total(in_work) / alone / in_work for in_work in range(1, slots + 1))]
+    return lambda in_work: curve[in_work]
+
+
+def _bodies(host: RecordedHost, recording: Recording) -> dict[int, Exchange]:
+    """For each prompt the exchange whose bytes are replayed: the host's own, the least disturbed, or another host's."""
+    best: dict[int, Exchange] = {}
+    for each in recording.exchanges:
+        if each.answered and each.prompt is not None:
+            known = best.get(each.prompt)
+            rank = (each.host == host.name, -each.wall_ms)
+            if known is None or rank > (known.host == host.name, -known.wall_ms):
+                best[each.prompt] = each
+    missing = [prompt.index for prompt in recording.workload.prompts if prompt.index not in best]
+    if missing:
+        raise DocumentInvalid(f"The recording holds no answer to prompt {missing[0]}: it cannot be replayed.")
+    return best

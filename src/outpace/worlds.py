@@ -1,0 +1,141 @@
+"""The three worlds that a session can be in: live hosts, engines that start here, and a recording."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from outpace import embedded
+from outpace.engines import Client, Engine, connect
+from outpace.engines.detect import engine_for
+from outpace.errors import UsageError
+from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
+from outpace.prompts import Workload, workload
+from outpace.replay import HostModel, Recording, ReplayTransport, Scene, VirtualLoop
+from outpace.report.document import this_machine
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for; the defaults are those of the command line.
+
+    ``recording`` is that of ``ReplayHosts``, whose workload is then the session's.
+    """
+
+    hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
+    recording: Recording | None = None
+    workload: Workload = field(default_factory=workload)
+    model: str | None = None
+    protocol: str | None = None
+    baseline: str | None = None
+    timeout_s: float = 120.0
+    allow_public: bool = False
+
+
+class World(Protocol):
+    """Where the hosts are: what differs between measuring them and replaying them, and nothing else does."""
+
+    source: str
+    created: str
+    machine: dict[str, Any] | None
+    session_key: str
+    """Makes the cache keys of this session differ from those of any other."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
+    transport: httpx.AsyncBaseTransport | None
+
+    async def engines(self, client: Client) -> dict[str, Engine]:
+        """The hosts' engines, by host; raises ``UsageError``."""
+        ...
+
+    def begin(self, scene: Scene) -> None:
+        """A run begins."""
+        ...
+
+    def recorded_makespan_ms(self, scene: Scene, hosts: Sequence[str]) -> float | None:
+        """What the run that ``scene`` replays took when it was recorded, None where it was not."""
+        ...
+
+
+def open_world(settings: Settings, stack: ExitStack) -> World:
+    """Find or start the hosts that ``settings`` ask for; ``stack`` ends what was started. Raises ``UsageError``."""
+    if settings.recording is not None:
+        return ReplayedWorld(settings.recording)
+    if isinstance(settings.hosts, EmbeddedHosts):
+        wanted = settings.hosts
+        engines = stack.enter_context(embedded.running(wanted.count, slots=wanted.slots, rtt_ms=wanted.rtt_ms))
+        return LiveWorld(settings, [Host(engine.name, engine.url) for engine in engines], embedded.engine_version())
+    if isinstance(settings.hosts, ReplayHosts):
+        raise UsageError(f"The recording {settings.hosts.path} was not read.")
+    return LiveWorld(settings, settings.hosts)
+
+
+class LiveWorld:
+    """Real engines under the real clock; ``version`` is theirs where they tell none."""
+
+    def __init__(self, settings: Settings, hosts: Sequence[Host], version: str | None = None) -> None:
+        self.source = "live" if version is None else "embedded"
+        self.created = datetime.now(UTC).isoformat(timespec="seconds")
+        self.machine: dict[str, Any] | None = this_machine()
+        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self.session_key = secrets.token_hex(8)
+        self.transport: httpx.AsyncBaseTransport | None = None
+        self._settings, self._version = settings, version
+        self._hosts = resolve(hosts, allow_public=settings.allow_public)
+
+    async def engines(self, client: Client) -> dict[str, Engine]:
+        """Find out what each host has; raises ``HostUnusable``."""
+        settings = self._settings
+        return await connect(
+            client,
+            self._hosts,
+            model=settings.model,
+            protocol=settings.protocol,
+            wait_s=settings.timeout_s,
+            version=self._version,
+        )
+
+    def begin(self, scene: Scene) -> None:
+        """Nothing has to be set for a live run."""
+
+    def recorded_makespan_ms(self, _scene: Scene, _hosts: Sequence[str]) -> float | None:
+        """A live run replays nothing."""
+        return None
+
+
+class ReplayedWorld:
+    """The hosts of a recording under the virtual clock: two replays are equal to the last digit, everywhere."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.source = self.session_key = "replay"
+        self.machine: dict[str, Any] | None = None
+        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = VirtualLoop
+        self.created = recording.created
+        self._recording = recording
+        texts = tuple(prompt.text for prompt in recording.workload.prompts)
+        models = {urlsplit(host.url).netloc: HostModel(host, recording) for host in recording.hosts}
+        self._replay = ReplayTransport(models, texts)
+        self.transport: httpx.AsyncBaseTransport | None = self._replay
+
+    async def engines(self, client: Client) -> dict[str, Engine]:
+        """The recorded engines, of which nothing has to be found out."""
+        found: dict[str, Engine] = {}
+        for each in self._recording.hosts:
+            host = Host(each.name, each.url, (str(urlsplit(each.url).hostname),))
+            found[each.name] = engine_for(client, host, each.identity, each.model)
+        return found
+
+    def begin(self, scene: Scene) -> None:
+        """Let the hosts be as they were in the run that ``scene`` names."""
+        self._replay.scene = scene
+
+    def recorded_makespan_ms(self, scene: Scene, hosts: Sequence[str]) -> float | None:
+        """What the same run took when it was recorded."""
+        return self._recording.makespan_ms(scene, tuple(hosts))
