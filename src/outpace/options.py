@@ -133,6 +133,18 @@ def add_options(parser: pytest.Parser) -> None:
         "local addresses are spoken to.",
     )
     add(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="Record the session of live or embedded hosts in FILE, to be replayed by --hosts=replay:FILE. Before the "
+        "rounds each host's capacity is measured; no header is kept, so no token either.",
+    )
+    add(
+        "--redact-text",
+        action="store_true",
+        help="Leave what was said out of the recording: lengths and timings stay, prompts and answers go.",
+    )
+    add(
         "--keep-answers",
         action="store_true",
         help="Keep each strategy's latest answers, concatenated in the order of the prompts, as "
@@ -176,6 +188,10 @@ def _settings(option: argparse.Namespace) -> Settings:
     asked = {
         name: value for name in ("max_tokens", "temperature", "seed") if (value := getattr(option, name)) is not None
     }
+    if recording is not None and option.record is not None:
+        raise UsageError("--record keeps live sessions: a replay has nothing new to record.")
+    if option.redact_text and option.record is None:
+        raise UsageError("--redact-text is about the recording of --record=FILE, which is not given.")
     texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
     return Settings(
         hosts=hosts,
@@ -186,6 +202,8 @@ def _settings(option: argparse.Namespace) -> Settings:
         baseline=option.baseline or (recording.baseline if recording else None),
         timeout_s=option.timeout,
         allow_public=option.allow_public,
+        record=option.record,
+        redact_text=option.redact_text,
     )
 
 

@@ -91,6 +91,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return (yield)
     try:
         require_writable(state.request.report_dir)
+        if state.request.settings.record is not None:
+            require_writable(state.request.settings.record.parent)
         with state.progress.saying("starting the hosts and loading the models"):
             state.session = Session(state.request.settings, watch=state.progress.watch).__enter__()
     except UsageError as error:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from statistics import median
 from typing import Any, Self, TypeVar
 
 import anyio
 
-from outpace.dispatch import Coordinator, Outcome, find_strategy
+from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
 from outpace.dispatch.coordinator import Watcher
+from outpace.dispatch.strategies import keep_in_flight
 from outpace.engines import Client
 from outpace.errors import HostsError, HostUnusable, RequestFailed
 from outpace.prompts import Workload
 from outpace.records import Run
 from outpace.replay import Scene
+from outpace.replay.recorder import Recorder
 from outpace.report import document
 from outpace.worlds import Settings, open_world
 
@@ -27,6 +30,8 @@ SAMPLE_PROMPTS = 3
 """So many prompts are timed on each host to find the fastest."""
 BASELINE = "sequential"
 PING_TIMEOUT_S = 5.0
+RECORDED_LEVELS = (2, 4, 8)
+"""How many requests at once a recording tries on each host."""
 
 
 class Session:
@@ -54,6 +59,8 @@ class Session:
             self._require_baseline()
             self._coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s, watch=self._watch)
             self.ordered = self._wait(self._warm_up())
+            if self.world.recorder is not None:
+                self._record_capacity(self.world.recorder)
             self.origin = self._origin()
             self._open = stack.pop_all()
         return self
@@ -73,16 +80,10 @@ class Session:
     def run(self, scene: Scene) -> Outcome:
         """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
         self.world.begin(scene)
-        self._runs += 1
-        return self._wait(
-            self._coordinator.run(
-                scene.strategy,
-                find_strategy(scene.strategy),
-                self.settings.workload,
-                self.hosts_of(scene),
-                cache_key=f"{self.world.session_key}-{self._runs}",
-            )
-        )
+        outcome = self._run(scene.strategy, find_strategy(scene.strategy), self.hosts_of(scene))
+        if self.world.recorder is not None:
+            self.world.recorder.end(scene, outcome.run, self._median_round_trips_ms())
+        return outcome
 
     def hosts_of(self, scene: Scene) -> tuple[str, ...]:
         """The hosts that the run of ``scene`` is over, fastest first."""
@@ -91,6 +92,30 @@ class Session:
     def knock(self) -> None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known."""
         self._wait(self._knock())
+
+    def _run(self, name: str, strategy: Strategy, hosts: Sequence[str]) -> Outcome:
+        self._runs += 1
+        key = f"{self.world.session_key}-{self._runs}"
+        return self._wait(self._coordinator.run(name, strategy, self.settings.workload, hosts, cache_key=key))
+
+    def _record_capacity(self, recorder: Recorder) -> None:
+        """Have each host alone do all prompts one by one, then several at once: what a replay has to know of it."""
+        recorder.meet(self.engines)
+        recorder.baseline = self.baseline_host
+        for host in self.ordered:
+            self.knock()
+            solo = Scene(BASELINE, f"solo@{host}")
+            recorder.begin(solo)
+            run = self._run(BASELINE, find_strategy(BASELINE), [host]).run
+            recorder.end(solo, run, self._median_round_trips_ms())
+            for in_flight in RECORDED_LEVELS:
+                if in_flight <= len(self.settings.workload.prompts):
+                    recorder.begin_sweep(host, in_flight)
+                    self._run("sweep", keep_in_flight(in_flight), [host])
+                    recorder.end_sweep(host, in_flight)
+
+    def _median_round_trips_ms(self) -> dict[str, float]:
+        return {host: median(found) for host, found in self.round_trips_ms.items()}
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)

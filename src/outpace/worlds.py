@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,11 +16,13 @@ import httpx
 
 from outpace import embedded
 from outpace.engines import Client, Engine, connect
+from outpace.engines.client import network_transport
 from outpace.engines.detect import engine_for
 from outpace.errors import UsageError
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
 from outpace.prompts import Workload, workload
 from outpace.replay import HostModel, Recording, ReplayTransport, Scene, VirtualLoop
+from outpace.replay.recorder import Recorder, RecordingTransport
 from outpace.report.document import this_machine
 
 
@@ -27,7 +30,8 @@ from outpace.report.document import this_machine
 class Settings:
     """What the user asked for; the defaults are those of the command line.
 
-    ``recording`` is that of ``ReplayHosts``, whose workload is then the session's.
+    ``recording`` is that of ``ReplayHosts``, whose workload is then the session's. ``record`` is the file that a live
+    session is recorded in, without what was said where ``redact_text`` is set.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
@@ -38,6 +42,8 @@ class Settings:
     baseline: str | None = None
     timeout_s: float = 120.0
     allow_public: bool = False
+    record: Path | None = None
+    redact_text: bool = False
 
 
 class World(Protocol):
@@ -54,6 +60,9 @@ class World(Protocol):
     async def engines(self, client: Client) -> dict[str, Engine]:
         """The hosts' engines, by host; raises ``UsageError``."""
         ...
+
+    recorder: Recorder | None
+    """Keeps what passes, where the session is recorded."""
 
     def begin(self, scene: Scene) -> None:
         """A run begins."""
@@ -87,6 +96,13 @@ class LiveWorld:
         self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
         self.session_key = secrets.token_hex(8)
         self.transport: httpx.AsyncBaseTransport | None = None
+        self.recorder: Recorder | None = None
+        if settings.record is not None:
+            keeping = RecordingTransport(network_transport())
+            self.transport = keeping
+            self.recorder = Recorder(
+                settings.record, keeping, settings.workload, self.created, redact=settings.redact_text
+            )
         self._settings, self._version = settings, version
         self._hosts = resolve(hosts, allow_public=settings.allow_public)
 
@@ -103,7 +119,9 @@ class LiveWorld:
         )
 
     def begin(self, scene: Scene) -> None:
-        """Nothing has to be set for a live run."""
+        """Let the recorder know, if there is one."""
+        if self.recorder is not None:
+            self.recorder.begin(scene)
 
     def recorded_makespan_ms(self, _scene: Scene, _hosts: Sequence[str]) -> float | None:
         """A live run replays nothing."""
@@ -118,6 +136,7 @@ class ReplayedWorld:
         self.machine: dict[str, Any] | None = None
         self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = VirtualLoop
         self.created = recording.created
+        self.recorder: Recorder | None = None
         self._recording = recording
         texts = tuple(prompt.text for prompt in recording.workload.prompts)
         models = {urlsplit(host.url).netloc: HostModel(host, recording) for host in recording.hosts}

@@ -35,6 +35,23 @@ async def all_parallel(job: Job) -> None:
             requests.start_soon(job.send, job.hosts[index % len(job.hosts)], prompt)
 
 
+def keep_in_flight(requests: int) -> Strategy:
+    """A strategy that keeps so many requests in flight on the first host: what a sweep of its capacity sends."""
+
+    async def strategy(job: Job) -> None:
+        waiting = iter(job.prompts)
+
+        async def take_turns() -> None:
+            for prompt in waiting:
+                await job.send(job.hosts[0], prompt)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(requests):
+                tasks.start_soon(take_turns)
+
+    return strategy
+
+
 def split_evenly(prompts: Sequence[Prompt], hosts: Sequence[str]) -> Iterator[tuple[str, Sequence[Prompt]]]:
     """Deal the prompts out in turn, so that the shares differ by one at most and the fastest host has the larger."""
     for index, host in enumerate(hosts):

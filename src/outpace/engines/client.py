@@ -45,12 +45,7 @@ class Client:
 
     def __init__(self, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
-            transport=transport
-            or httpx.AsyncHTTPTransport(
-                verify=_tls_context(),
-                trust_env=False,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
-            ),
+            transport=transport or network_transport(),
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
             trust_env=False,
             follow_redirects=False,
@@ -149,9 +144,13 @@ class Reply:
         return found if isinstance(found, dict) else {}
 
 
-def _tls_context() -> ssl.SSLContext:
-    """The system's trust store: hosts with a certificate of a private authority are trusted as the machine does."""
-    return ssl.create_default_context()
+def network_transport() -> httpx.AsyncBaseTransport:
+    """The network itself: as many connections as are asked for, certificates trusted as the machine trusts them."""
+    return httpx.AsyncHTTPTransport(
+        verify=ssl.create_default_context(),
+        trust_env=False,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
+    )
 
 
 class _failures:  # noqa: N801 - reads as the statement that it is: with _failures(host, …)
