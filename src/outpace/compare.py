@@ -12,6 +12,7 @@ from outpace.records import RequestRecord, Round, Run
 from outpace.stats import Interval, median_interval
 
 SAME_WORK_TOLERANCE = 0.05
+ROUNDING_MS = 0.01
 COLD_LOAD_MS = 100.0
 """Ollama tells a few milliseconds of load for a model that is loaded already, hundreds for one that is not."""
 
@@ -94,7 +95,7 @@ def _overlapped(run: Run, host: str) -> bool:
         for request in run.requests
         if request.host == host and request.start_ms is not None
     )
-    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
+    return any(later[0] < earlier[1] - ROUNDING_MS for earlier, later in pairwise(spans))
 
 
 def _host_figures(
