@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,7 +48,7 @@ class Host:
     url: str
     addresses: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def token_variable(self) -> str:
         """Name of the environment variable that may hold this host's bearer token."""
         return "OUTPACE_TOKEN_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())

@@ -32,6 +32,7 @@ class Request:
     enforced: frozenset[str]
     report_dir: Path
     keep_answers: bool
+    recordings: tuple[Path, ...]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -145,6 +146,15 @@ def add_options(parser: pytest.Parser) -> None:
         help="Leave what was said out of the recording: lengths and timings stay, prompts and answers go.",
     )
     add(
+        "--recordings",
+        type=Path,
+        default=Path("bench/recordings"),
+        metavar="DIR",
+        help="Recordings that bench/test_regression.py replays and holds against the reports in DIR/<recording>/. "
+        "Default: %(default)s.",
+    )
+    add("--accept", action="store_true", help="Keep the figures of those replays as the expected ones.")
+    add(
         "--keep-answers",
         action="store_true",
         help="Keep each strategy's latest answers, concatenated in the order of the prompts, as "
@@ -175,6 +185,7 @@ def read_options(config: pytest.Config) -> Request:
         _enforced(option.gate, strategies),
         option.report_dir,
         option.keep_answers,
+        _recordings(option.recordings, settings),
     )
 
 
@@ -205,6 +216,13 @@ def _settings(option: argparse.Namespace) -> Settings:
         record=option.record,
         redact_text=option.redact_text,
     )
+
+
+def _recordings(folder: Path, settings: Settings) -> tuple[Path, ...]:
+    """The recordings that are held against the reports kept of them: the one that is replayed, or all in ``folder``."""
+    if isinstance(settings.hosts, ReplayHosts):
+        return (settings.hosts.path,)
+    return tuple(sorted(folder.glob("*.json")))
 
 
 def _enforced(gate: str | None, strategies: tuple[str, ...]) -> frozenset[str]:

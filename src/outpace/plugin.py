@@ -6,7 +6,8 @@ are the experiment's, and would be in the way of every other test run on the mac
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options, so that a mistake in them is told before anything starts."""
     config.addinivalue_line("markers", "outpace_last: run after everything that measures.")
+    config.addinivalue_line("markers", "outpace_replays: replays recordings, whatever --hosts says.")
     try:
         config.stash[_state_key] = State(config, read_options(config))
     except UsageError as error:
@@ -71,14 +73,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each test of a measurement one case a strategy."""
+    request = metafunc.config.stash[_state_key].request
     if {"measurement", "measured"} & set(metafunc.fixturenames):
-        metafunc.parametrize("strategy", metafunc.config.stash[_state_key].request.strategies, scope="session")
+        metafunc.parametrize("strategy", request.strategies, scope="session")
+    if "recording" in metafunc.fixturenames and "replayed_strategy" in metafunc.fixturenames:
+        metafunc.parametrize("recording", request.recordings, ids=lambda path: path.stem, scope="session")
+        metafunc.parametrize("replayed_strategy", request.strategies, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what judges the measurements behind what makes them, and keep the strategies in the order asked for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what judges the measurements behind what makes them; leave replays out where live hosts are measured."""
     items.sort(key=lambda item: item.get_closest_marker("outpace_last") is not None)
+    if _measures(items) and config.stash[_state_key].request.settings.recording is None:
+        replays = [item for item in items if item.get_closest_marker("outpace_replays")]
+        items[:] = [item for item in items if item not in replays]
+        config.hook.pytest_deselected(items=replays)
+
+
+def _measures(items: Sequence[pytest.Item]) -> bool:
+    return any("measurement" in getattr(item, "fixturenames", ()) for item in items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -86,8 +100,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Open the experiment where a test measures; what stands in its way ends the session in one paragraph."""
     config = session.config
     state = config.stash[_state_key]
-    measures = any("measurement" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not measures or config.option.collectonly or session.testsfailed:
+    if not _measures(session.items) or config.option.collectonly or session.testsfailed:
         return (yield)
     try:
         require_writable(state.request.report_dir)
@@ -126,6 +139,12 @@ def rounds(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture
+def accept(pytestconfig: pytest.Config) -> bool:
+    """Whether the figures of the replays are to be kept as the expected ones."""
+    return bool(pytestconfig.option.accept)
+
+
+@pytest.fixture
 def enforced(strategy: str, pytestconfig: pytest.Config) -> bool:
     """Whether the gate of this strategy fails the session."""
     return strategy in pytestconfig.stash[_state_key].request.enforced
@@ -141,6 +160,26 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and isinstance(call.excinfo.value, OutpaceError):
         report.longrepr = str(call.excinfo.value)
     return report
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_generate_machine_info(config: pytest.Config) -> dict[str, Any] | None:
+    """A replay is the same on every machine, and so is what pytest-benchmark writes of it."""
+    return {"node": "replay"} if config.stash[_state_key].request.settings.recording else None
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any] | None:
+    """A replay is that of its recording, whatever is checked out."""
+    return {"id": "replay", "dirty": False} if config.stash[_state_key].request.settings.recording else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Give a replay the date of its recording."""
+    recording = config.stash[_state_key].request.settings.recording
+    if recording is not None:
+        output_json["datetime"] = recording.created
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

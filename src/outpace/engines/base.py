@@ -72,7 +72,7 @@ def largest_answer(prompt: str, settings: Generation) -> int:
 def parse_object(host: Host, line: bytes) -> dict[str, Any]:
     """One line of an answer as a JSON object; raises ``AnswerUnreadable``."""
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         raise AnswerUnreadable(f"{host.name} sent a line that is not JSON: {line[:80]!r}.") from error
     if not isinstance(found, dict):

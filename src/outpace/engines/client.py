@@ -12,6 +12,7 @@ import ssl
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -107,26 +108,32 @@ class Client:
     async def _send(
         self, host: Host, method: str, path: str, body: Mapping[str, Any] | None
     ) -> AsyncIterator[httpx.Response]:
-        parts = urlsplit(host.url)
-        address = host.addresses[0]
-        authority = f"[{address}]" if ":" in address else address
-        port = f":{parts.port}" if parts.port else ""
-        headers = {"host": parts.netloc}
+        base, authority, server_name = _target(host)
+        headers = {"host": authority}
         if token := os.environ.get(host.token_variable):
             headers["authorization"] = f"Bearer {token}"
-        request = self._http.build_request(
-            method,
-            f"{parts.scheme}://{authority}{port}{parts.path}{path}",
-            json=body,
-            headers=headers,
-            extensions={"sni_hostname": parts.hostname} if parts.scheme == "https" else None,
-        )
+        extensions = {"sni_hostname": server_name} if server_name else None
+        request = self._http.build_request(method, base + path, json=body, headers=headers, extensions=extensions)
         with _failures(host, answering=False):
             response = await self._http.send(request, stream=True)
         try:
             yield response
         finally:
             await response.aclose()
+
+
+@cache
+def _target(host: Host) -> tuple[str, str, str | None]:
+    """Base URL with the checked address in it, the authority that the host knows itself by, and its name for TLS."""
+    parts = urlsplit(host.url)
+    address = host.addresses[0]
+    shown = f"[{address}]" if ":" in address else address
+    port = f":{parts.port}" if parts.port else ""
+    return (
+        f"{parts.scheme}://{shown}{port}{parts.path}",
+        parts.netloc,
+        parts.hostname if parts.scheme == "https" else None,
+    )
 
 
 class Reply:

@@ -1,0 +1,41 @@
+"""Regression: a recording replayed, and its report held against the one that was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from outpace.measurement import Measurement
+from outpace.replay import har
+from outpace.report import document
+from outpace.report.difference import differences
+from outpace.session import Session
+from outpace.worlds import Settings
+
+
+def replay(recording: Path, strategy: str, report_dir: Path) -> Measurement:
+    """Replay all rounds of ``recording`` under ``strategy``; the report is written to ``report_dir``.
+
+    Raises ``DocumentInvalid`` where the recording cannot be read.
+    """
+    found = har.read(recording)
+    settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
+    with Session(settings) as session:
+        measurement = Measurement(session, strategy, report_dir=report_dir)
+        for _ in range(found.rounds):
+            measurement.prepare()
+            measurement.run()
+            measurement.settle()
+    return measurement
+
+
+def unexpected(report: Path, expected: Path, *, accept: bool = False) -> list[str]:
+    """How ``report`` differs from the one that is kept at ``expected``, in lines; ``accept`` keeps it instead.
+
+    Raises ``DocumentInvalid`` where one of them cannot be read.
+    """
+    new = document.read(report)
+    if accept:
+        document.write(expected, new)
+    if not expected.exists():
+        return [f"no report is kept at {expected}"]
+    return differences(document.read(expected), new)
