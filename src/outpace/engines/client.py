@@ -122,6 +122,11 @@ class Client:
             await response.aclose()
 
 
+def authority_of(host: Host) -> str:
+    """How the transport sees a host: the address that connections go to, with the port if the URL names one."""
+    return urlsplit(_target(host)[0]).netloc
+
+
 @cache
 def _target(host: Host) -> tuple[str, str, str | None]:
     """Base URL with the checked address in it, the authority that the host knows itself by, and its name for TLS."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
 from outpace.engines import Engine
+from outpace.engines.client import authority_of
 from outpace.prompts import Workload
 from outpace.records import Run
 from outpace.replay import fit, har
@@ -169,17 +169,9 @@ class Recorder:
     def _numbered(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
         """The exchanges with their hosts' names and their prompts' numbers instead of addresses and texts."""
         index = {prompt.text: prompt.index for prompt in reversed(self._workload.prompts)}
-        names = {_authority(engine): name for name, engine in self._hosts.items()}
+        names = {authority_of(engine.host): name for name, engine in self._hosts.items()}
         return [
             replace(each, host=names[each.host], prompt=fit.prompt_of(each.sent, index))
             for each in exchanges
             if each.host in names
         ]
-
-
-def _authority(engine: Engine) -> str:
-    """How the transport sees the host: the address that it is pinned to, and its port."""
-    parts = urlsplit(engine.host.url)
-    address = engine.host.addresses[0]
-    shown = f"[{address}]" if ":" in address else address
-    return f"{shown}:{parts.port}" if parts.port else shown
