@@ -79,7 +79,7 @@ class Measurement:
             self._run_baseline()
         assert self._baseline is not None
         self.rounds.append(Round(self._baseline, self._run))
-        failed = [*self._run.failed, *self._baseline.failed]
+        failed = self._run.failed or self._baseline.failed
         if failed:
             whose = "the run" if self._run.failed else "the baseline"
             first = failed[0]

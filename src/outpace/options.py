@@ -15,6 +15,7 @@ from outpace.errors import UsageError
 from outpace.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
 from outpace.hosts import ReplayHosts, parse
 from outpace.replay import har
+from outpace.replay.faults import KINDS, parse_all
 from outpace.worlds import Settings
 
 DEFAULT_ROUNDS = 5
@@ -124,7 +125,8 @@ def add_options(parser: pytest.Parser) -> None:
         type=float,
         default=120.0,
         metavar="SECONDS",
-        help="What one attempt at one prompt may take; a whole run may take that for each of its prompts. "
+        help="What one attempt at one prompt may take. A whole run may take that for each prompt, and twice for each "
+        "host. "
         "Default: %(default)s.",
     )
     add(
@@ -144,6 +146,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--redact-text",
         action="store_true",
         help="Leave what was said out of the recording: lengths and timings stay, prompts and answers go.",
+    )
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="HOST:KIND@START",
+        help="Let a host fail in each of the strategy's runs, for example desktop:dies@2s or desktop:slow(10)@1s-5s; "
+        f"may be repeated. The kinds are {', '.join(KINDS)}.",
     )
     add(
         "--recordings",
@@ -215,6 +225,7 @@ def _settings(option: argparse.Namespace) -> Settings:
         allow_public=option.allow_public,
         record=option.record,
         redact_text=option.redact_text,
+        faults=parse_all(option.fault),
     )
 
 

@@ -11,15 +11,19 @@ from statistics import median
 from typing import Any, Self, TypeVar
 
 import anyio
+import httpx
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
 from outpace.dispatch.coordinator import Watcher
 from outpace.dispatch.strategies import keep_in_flight
 from outpace.engines import Client
-from outpace.errors import HostsError, HostUnusable, RequestFailed
+from outpace.engines.client import authority_of, network_transport
+from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.prompts import Workload
 from outpace.records import Run
 from outpace.replay import Scene
+from outpace.replay.faults import require_hosts
+from outpace.replay.faulty import FaultyTransport
 from outpace.replay.recorder import Recorder
 from outpace.report import document
 from outpace.worlds import Settings, open_world
@@ -47,15 +51,19 @@ class Session:
         self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
         """Of the cheap requests exchanged before runs, by host."""
         self._runs = 0
+        self._hosts: dict[str, str] = {}
+        self._faulty: FaultyTransport | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.world = open_world(self.settings, stack)
             self._runner = stack.enter_context(asyncio.Runner(loop_factory=self.world.loop_factory))
             self._clock = self._runner.get_loop().time
-            client = Client(timeout_s=self.settings.timeout_s, transport=self.world.transport)
+            client = Client(timeout_s=self.settings.timeout_s, transport=self._transport())
             stack.callback(lambda: self._wait(client.__aexit__()))
             self.engines = self._wait(self.world.engines(client))
+            self._hosts.update({authority_of(engine.host): name for name, engine in self.engines.items()})
+            require_hosts(self.settings.faults, self.engines)
             self._require_baseline()
             self._coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s, watch=self._watch)
             self.ordered = self._wait(self._warm_up())
@@ -80,7 +88,7 @@ class Session:
     def run(self, scene: Scene) -> Outcome:
         """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
         self.world.begin(scene)
-        outcome = self._run(scene.strategy, find_strategy(scene.strategy), self.hosts_of(scene))
+        outcome = self._run(scene.strategy, find_strategy(scene.strategy), self.hosts_of(scene), healthy=scene.baseline)
         if self.world.recorder is not None:
             self.world.recorder.end(scene, outcome.run, self._median_round_trips_ms())
         return outcome
@@ -93,10 +101,31 @@ class Session:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known."""
         self._wait(self._knock())
 
-    def _run(self, name: str, strategy: Strategy, hosts: Sequence[str]) -> Outcome:
+    def _transport(self) -> httpx.AsyncBaseTransport | None:
+        """What the client sends through; the hosts' names are filled in once their engines are found."""
+        faults = self.settings.faults
+        if not faults:
+            return self.world.transport
+        if self.settings.recording is None and any(fault.kind == "jumps" for fault in faults):
+            raise UsageError("--fault: the clock can jump in a replay only; live it is not ours to move.")
+        self._faulty = FaultyTransport(self.world.transport or network_transport(), faults, self._hosts)
+        return self._faulty
+
+    def _run(self, name: str, strategy: Strategy, hosts: Sequence[str], *, healthy: bool = True) -> Outcome:
         self._runs += 1
         key = f"{self.world.session_key}-{self._runs}"
-        return self._wait(self._coordinator.run(name, strategy, self.settings.workload, hosts, cache_key=key))
+
+        async def run() -> Outcome:
+            faulty = None if healthy else self._faulty
+            if faulty is not None:
+                faulty.begin()
+            try:
+                return await self._coordinator.run(name, strategy, self.settings.workload, hosts, cache_key=key)
+            finally:
+                if faulty is not None:
+                    faulty.end()
+
+        return self._wait(run())
 
     def _record_capacity(self, recorder: Recorder) -> None:
         """Have each host alone do all prompts one by one, then several at once: what a replay has to know of it."""

@@ -22,6 +22,7 @@ from outpace.errors import UsageError
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
 from outpace.prompts import Workload, workload
 from outpace.replay import HostModel, Recording, ReplayTransport, Scene, VirtualLoop
+from outpace.replay.faults import Fault
 from outpace.replay.recorder import Recorder, RecordingTransport
 from outpace.report.document import this_machine
 
@@ -31,7 +32,7 @@ class Settings:
     """What the user asked for; the defaults are those of the command line.
 
     ``recording`` is that of ``ReplayHosts``, whose workload is then the session's. ``record`` is the file that a live
-    session is recorded in, without what was said where ``redact_text`` is set.
+    session is recorded in, without what was said where ``redact_text`` is set. ``faults`` act in strategies' runs.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
@@ -44,6 +45,7 @@ class Settings:
     allow_public: bool = False
     record: Path | None = None
     redact_text: bool = False
+    faults: tuple[Fault, ...] = ()
 
 
 class World(Protocol):

@@ -38,7 +38,8 @@ class Outcome:
 class Coordinator:
     """Runs workloads over ``engines``, by host name.
 
-    ``timeout_s`` is what one attempt may take, in seconds; a whole run may take that much for each of its prompts.
+    ``timeout_s`` is what one attempt may take, in seconds. A whole run may take that much for each of its prompts and
+    for each attempt that a host may spoil.
     """
 
     def __init__(self, engines: Mapping[str, Engine], *, timeout_s: float, watch: Watcher | None = None) -> None:
@@ -63,6 +64,7 @@ class Coordinator:
             job = Job(name, workload, engines, self._timeout_s, cache_key, tasks, self._watch)
             await job.complete(strategy)
             tasks.cancel_scope.cancel()
+        job.give_up_the_rest()
         return job.outcome()
 
 
@@ -83,6 +85,7 @@ class Job:
         self.hosts = tuple(engines)
         self._name, self._workload, self._engines, self._cache_key = name, workload, engines, cache_key
         self._timeout_s, self._tasks, self._watch = timeout_s, tasks, watch
+        self._limit_s = timeout_s * (len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts))
         self._health = {host: HostHealth() for host in engines}
         self._records: dict[int, RequestRecord] = {}
         self._answers: dict[int, str] = {}
@@ -114,8 +117,7 @@ class Job:
 
     async def complete(self, strategy: Callable[[Job], Awaitable[None]]) -> None:
         """Run ``strategy``, then wait until each prompt is answered or has failed."""
-        limit_s = self._timeout_s * len(self.prompts)
-        with anyio.move_on_after(limit_s) as limit:
+        with anyio.move_on_after(self._limit_s):
             await strategy(self)
             for prompt in self.prompts:
                 if prompt.index not in self._records and prompt.index not in self._in_hand:
@@ -123,10 +125,12 @@ class Job:
                     self._left.append(prompt)
             self._hand_out()
             await self._all_done.wait()
-        if limit.cancelled_caught:
-            for prompt in self.prompts:
-                if prompt.index not in self._records:
-                    self._fail(prompt, f"the run's time limit of {limit_s:g} s was over")
+
+    def give_up_the_rest(self) -> None:
+        """Name what is unanswered when the run's time is over among the failed; no attempt is under way any more."""
+        for prompt in self.prompts:
+            if prompt.index not in self._records:
+                self._fail(prompt, f"the run's time limit of {self._limit_s:g} s was over")
 
     def outcome(self) -> Outcome:
         """What became of every prompt."""
@@ -148,6 +152,9 @@ class Job:
             self._attempts[prompt.index] += 1
             try:
                 completion = await self._generate(host, prompt)
+            except anyio.get_cancelled_exc_class():
+                self._note_failure(host, prompt, began, TimedOut(f"{host} was still at it when it was called off."))
+                raise
             except RequestFailed as error:
                 self._note_failure(host, prompt, began, error)
                 if error.again_here and not last_try:

@@ -41,3 +41,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._jumping.now
+
+    def jump(self, seconds: float) -> None:
+        """Let the clock jump forward, as that of a machine that was asleep does."""
+        self._jumping.now += seconds

@@ -17,6 +17,8 @@ class Work:
         self.done: asyncio.Future[float] = loop.create_future()
         self.asked = loop.time()
         self.began: float | None = None
+        self.over = False
+        """Whether it has left, with or without its answer."""
         self.head_ms, self.work_ms = head_ms, work_ms
 
     @property
@@ -56,8 +58,9 @@ class SimulatedHost:
 
     def leave(self, work: Work) -> None:
         """The client of ``work`` is gone: its slot is free, if it had one."""
-        if work.done.done():
+        if work.over:
             return
+        work.over = True  # not to be read off the futures: a client that is cancelled cancels the one it waits for
         work.head.cancel()
         work.done.cancel()
         if work.began is not None:
@@ -69,7 +72,7 @@ class SimulatedHost:
     def _start_waiting(self) -> None:
         while self._waiting and self._in_work < self._slots:
             work = self._waiting.popleft()
-            if work.done.cancelled():
+            if work.over:
                 continue
             work.began = self._loop.time()
             self._in_work += 1
@@ -86,7 +89,7 @@ class SimulatedHost:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._due and self._due[0][3].cancelled():
+        while self._due and self._due[0][2].over:
             heapq.heappop(self._due)
         if self._due:
             left_ms = max(0.0, self._due[0][0] - self._progress_ms) / self._speed(self._in_work)
@@ -99,10 +102,12 @@ class SimulatedHost:
         self._progress_ms = max(self._progress_ms, self._due[0][0])
         while self._due and self._due[0][0] <= self._progress_ms:
             _, _, work, reached = heapq.heappop(self._due)
-            if reached.cancelled():
+            if work.over:
                 continue
-            reached.set_result(self._loop.time())
+            if not reached.cancelled():
+                reached.set_result(self._loop.time())
             if reached is work.done:
+                work.over = True
                 self._in_work -= 1
         self._start_waiting()
         self._set_timer()

@@ -1,0 +1,129 @@
+"""The law of the coordinator: whatever hosts do, each prompt has one answer or is named among the failed.
+
+It is held over thousands of fault schedules, through the whole HTTP client and the engines' parsers, in virtual time.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from conftest import LAW_SCHEDULES
+from outpace.dispatch import STRATEGIES
+from outpace.dispatch.coordinator import ATTEMPTS_A_HOST
+from outpace.replay.faults import KINDS, Fault
+from synthetic import Played, Synthetic, answer_to, play
+
+SCHEDULES = LAW_SCHEDULES[settings.get_current_profile_name()]
+TIMEOUTS_S = (1.0, 5.0, 30.0)
+
+hosts = st.lists(
+    st.tuples(
+        st.sampled_from([5.0, 90.0, 400.0, 2000.0]),  # ms of work
+        st.integers(1, 3),  # slots
+        st.sampled_from(["ollama", "openai"]),
+        st.sampled_from([0.0, 2.0, 60.0]),  # ms of round trip
+    ),
+    min_size=1,
+    max_size=5,
+).map(lambda found: [Synthetic(f"h{index}", *each) for index, each in enumerate(found)])
+times = st.sampled_from([0.0, 0.001, 0.05, 0.3, 0.9, 1.0, 2.5, 7.0])
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault]]:
+    chosen = draw(hosts)
+    names = st.sampled_from([*(host.name for host in chosen), "*"])
+    faults = []
+    for _ in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        start_s = draw(times)
+        length_s = draw(st.sampled_from([0.01, 0.5, 3.0, float("inf")]))
+        parameter = {"slow": 10.0, "jumps": draw(st.sampled_from([0.5, 3.0, 45.0]))}.get(kind)
+        if kind == "busy":
+            parameter = draw(st.sampled_from([None, 0.0, 3.0]))
+        faults.append(Fault(draw(names), kind, start_s, start_s + length_s, parameter))
+    return chosen, faults
+
+
+@given(schedules(), st.integers(1, 12), st.sampled_from(sorted(STRATEGIES)), st.sampled_from(TIMEOUTS_S))
+@settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
+def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float) -> None:
+    chosen, faults = schedule
+    played = play(chosen, faults, strategy=strategy, prompts=prompts, timeout_s=timeout_s)
+    SPENT["requests"] += played.requests
+    SPENT["schedules"] += 1
+    event(f"{len(played.outcome.run.failed)} of {prompts} failed")
+    every_prompt_is_accounted_for(played, prompts)
+    the_record_adds_up(played, {host.name for host in chosen})
+    it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
+    if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
+        assert not played.outcome.run.failed, played.outcome.run.failed
+
+
+SPENT = {"requests": 0, "schedules": 0}
+
+
+def every_prompt_is_accounted_for(played: Played, prompts: int) -> None:
+    run, answers = played.outcome.run, played.outcome.answers
+    assert [request.prompt for request in run.requests] == list(range(prompts))
+    assert len(answers) == prompts
+    for request, answer in zip(run.requests, answers, strict=True):
+        if request.error is None:
+            assert answer == answer_to(request.prompt)
+        else:
+            assert answer is None
+            assert request.error.strip()
+
+
+def the_record_adds_up(played: Played, names: set[str]) -> None:
+    run = played.outcome.run
+    ends = [0.0]
+    for request in run.requests:
+        failures = [each for each in run.failed_attempts if each.prompt == request.prompt]
+        assert request.attempts == len(failures) + (request.error is None)
+        assert request.host in names or (request.host is None and not failures)
+        assert request.start_ms >= 0
+        assert request.wall_ms >= 0
+        if request.error is None:
+            ends.append(request.start_ms + request.wall_ms)
+        for failure in failures:
+            assert failure.host in names
+            assert failure.start_ms >= 0
+            assert failure.wall_ms >= 0
+            assert failure.start_ms + failure.wall_ms <= run.makespan_ms + 1e-6 or request.error is None
+    assert run.makespan_ms >= max(ends) - 1e-6
+    if not run.failed:
+        assert run.makespan_ms == pytest.approx(max(ends))
+
+
+def it_ends_in_time(played: Played, faults: list[Fault], prompts: int, host_count: int, timeout_s: float) -> None:
+    jumps_s = sum(fault.parameter for fault in faults if fault.kind == "jumps" and fault.parameter)
+    limit_s = timeout_s * (prompts + ATTEMPTS_A_HOST * host_count) + jumps_s
+    assert played.took_s <= limit_s + 1e-6
+    assert played.outcome.run.makespan_ms <= limit_s * 1000 + 1e-3
+
+
+def a_healthy_host_can_do_it(chosen: list[Synthetic], faults: list[Fault], prompts: int, timeout_s: float) -> bool:
+    """Whether a host without a fault could do all prompts, given to it at once, in half the time of one attempt."""
+    if any(fault.kind == "jumps" for fault in faults):
+        return False
+    return any(
+        not any(fault.concerns(host.name) for fault in faults)
+        and prompts * (host.work_ms + host.round_trip_ms) <= timeout_s * 500
+        for host in chosen
+    )
+
+
+def test_whatever_hosts_do_nothing_is_lost(record_property, capsys) -> None:
+    began = time.perf_counter()
+    hold()
+    took_s = time.perf_counter() - began
+    schedules = SPENT["schedules"]
+    cost = f"{schedules} schedules, {SPENT['requests']} attempts, {schedules / took_s:.0f} schedules a second"
+    record_property("cost", cost)
+    with capsys.disabled():
+        print(f" ({cost})", end="")  # noqa: T201
