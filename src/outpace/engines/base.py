@@ -13,8 +13,8 @@ from outpace.hosts import Host
 from outpace.prompts import Generation
 
 # An answer holds a few hundred bytes a token in every protocol, and Ollama's last line the prompt's tokens as numbers.
-LARGEST_ANSWER_BASE = 1 << 20
-LARGEST_ANSWER_A_TOKEN = 16 << 10
+LARGEST_ANSWER_BASE = 64 << 10
+LARGEST_ANSWER_A_TOKEN = 4 << 10
 
 
 @dataclass(frozen=True)
