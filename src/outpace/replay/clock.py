@@ -6,7 +6,12 @@ Run by ``asyncio.Runner(loop_factory=VirtualLoop)``, or by ``anyio.run`` with th
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import selectors
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
 
 from outpace.errors import OutpaceError
 
@@ -31,16 +36,40 @@ class _JumpingSelector(selectors.SelectSelector):
         return ready
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer that goes off after those that were set before it for the same moment; asyncio's own are in no order."""
+
+    def __init__(self, tie: int, when: float, *rest: Any) -> None:
+        super().__init__(when, *rest)
+        self._tie = tie
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self._tie) < (other.when(), other._tie)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An asyncio loop on a clock that starts at 0 and jumps to the next timer whenever all tasks wait."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
+        self._ties = itertools.count()
+        self._scheduled: list[_Timer]
         super().__init__(self._jumping)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._jumping.now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As in asyncio, but timers of the same moment go off in the order in which they were set."""
+        timer = _Timer(next(self._ties), when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def jump(self, seconds: float) -> None:
         """Let the clock jump forward, as that of a machine that was asleep does."""

@@ -84,6 +84,17 @@ class FaultyTransport(httpx.AsyncBaseTransport):
             if loop.time() >= gives_up:
                 raise httpx.ReadTimeout("silent on purpose", request=request)
 
+    def _held_up_s(self, faults: Sequence[Fault], asked: float, arrived: float) -> float:
+        """How much later than it arrived a piece is given out, because its host was slow meanwhile."""
+        if self._began is None:
+            return 0.0
+        late_s = 0.0
+        for fault in faults:
+            if fault.kind == "slow" and fault.parameter is not None:
+                slow_s = min(arrived, self._began + fault.end_s) - max(asked, self._began + fault.start_s)
+                late_s += max(0.0, slow_s) * (fault.parameter - 1)
+        return late_s
+
     def _cut_at(self, faults: Sequence[Fault]) -> float:
         """When the next death of the host cuts what is under way, on the loop's clock."""
         if self._began is None:
@@ -101,25 +112,26 @@ class _Faulty(httpx.AsyncByteStream):
     ) -> None:
         self._way, self._faults, self._request, self._inner = way, faults, request, inner
         self._ollama = request.url.path == "/api/generate"
+        self._arrived: asyncio.Queue[tuple[float, bytes | Exception]] = asyncio.Queue()
+        self._pump: asyncio.Task[None] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         way, loop = self._way, asyncio.get_running_loop()
-        cut_at = way._cut_at(self._faults)
-        pieces = aiter(self._inner)
-        asked = loop.time()
+        # Taken in as it comes, whatever the client is made to wait for: the host does not wait with its work.
+        self._pump = loop.create_task(self._take_in())
+        asked, cut_at = loop.time(), way._cut_at(self._faults)
         while True:
             try:
                 async with asyncio.timeout_at(cut_at if cut_at < float("inf") else None):
-                    piece = await anext(pieces)
-                    if slow := way._acting(self._faults, "slow"):
-                        assert slow.parameter is not None
-                        await asyncio.sleep((loop.time() - asked) * (slow.parameter - 1))
+                    arrived, piece = await self._arrived.get()
+                    await asyncio.sleep(max(0.0, arrived + way._held_up_s(self._faults, asked, arrived) - loop.time()))
                     await way._silence(self._faults, self._request)
-            except StopAsyncIteration:
-                return
             except TimeoutError:
                 raise self._dropped() from None
-            asked = loop.time()
+            if isinstance(piece, Exception):
+                raise piece
+            if not piece:
+                return
             if way._acting(self._faults, "garbage"):
                 yield b"<<<<\x00\xff no line of any protocol\n" * 3
                 return
@@ -135,7 +147,20 @@ class _Faulty(httpx.AsyncByteStream):
             if way._acting(self._faults, "resets"):
                 raise self._dropped()
 
+    async def _take_in(self) -> None:
+        now = asyncio.get_running_loop().time
+        try:
+            async for piece in self._inner:
+                if piece:
+                    self._arrived.put_nowait((now(), piece))
+            self._arrived.put_nowait((now(), b""))
+        except Exception as error:  # raised where the body is read
+            self._arrived.put_nowait((now(), error))
+
     async def aclose(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait([self._pump])
         await self._inner.aclose()
 
     def _error(self) -> bytes:
