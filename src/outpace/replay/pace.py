@@ -98,7 +98,7 @@ def sizes(recording: Recording) -> dict[int, float]:
     prompts = [prompt.index for prompt in recording.workload.prompts]
     whole = [each for each in by_run.values() if len(each) == len(prompts)]
     if not whole:
-        answered = {each.prompt: each for each in recording.exchanges if each.answered and each.prompt is not None}
-        whole = [{index: float(fit.output_tokens(answered[index]) or 1) for index in prompts}]
+        tokens = {each.prompt: fit.output_tokens(each) for each in recording.exchanges if each.answered}
+        whole = [{index: float(tokens.get(index) or 1) for index in prompts}]
     mean_ms = fmean(fmean(each.values()) for each in whole)
     return {index: mean_ms * median(each[index] / fmean(each.values()) for each in whole) for index in prompts}
