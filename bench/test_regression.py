@@ -16,6 +16,8 @@ HOW_TO_ACCEPT = "To keep the new figures: pytest bench/test_regression.py --acce
 
 @pytest.fixture(scope="session")
 def replayed(recording: Path, replayed_strategy: str, tmp_path_factory) -> Measurement:
+    if not recording.is_file():
+        pytest.fail(f"There is no recording in {recording}: a gate without one does not pass.", pytrace=False)
     return replay(recording, replayed_strategy, tmp_path_factory.mktemp(recording.stem))
 
 

@@ -13,11 +13,15 @@ from outpace.prompts import DEFAULT_PROMPTS
 pytest_plugins = ["pytester"]
 
 
+PUBLISHED = REPOSITORY / "bench" / "recordings" / "phase-0.json"
+
+
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder with the experiment as the repository has it."""
     pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
-    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", "recordings")
+    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=ignored)
     return pytester
 
 
@@ -56,6 +60,15 @@ def report(suite: pytest.Pytester, strategy: str) -> dict:
         (["--temperature=-1"], "--temperature=-1"),
         (["--prompts=missing.txt"], "missing.txt"),
         (["--protocol=grpc"], "grpc"),
+        (["--hosts=replay:missing.json"], "missing.json cannot be read"),
+        (["--hosts=replay:conftest.py"], "is not JSON"),
+        (["--hosts=replay:"], "takes one recording"),
+        ([f"--hosts=replay:{PUBLISHED}", "--max-tokens=5", "--seed=1"], "--max-tokens, --seed cannot be changed"),
+        ([f"--hosts=replay:{PUBLISHED}", "--record=x.json"], "nothing new to record"),
+        ([f"--hosts=replay:{PUBLISHED}", "--fault=desktop:dies@1s"], "no host is called 'desktop'"),
+        (["--fault=clock:jumps(3s)"], "in a replay only"),
+        (["--fault=desktop:explodes"], "The kinds are"),
+        (["--redact-text"], "--record=FILE"),
     ],
 )
 def test_a_mistake_is_told_in_one_paragraph(suite: pytest.Pytester, arguments: list[str], said: str) -> None:
@@ -158,17 +171,17 @@ def test_all_parallel_breaks_the_gate_only_where_it_is_enforced(suite: pytest.Py
 
 
 def test_a_gate_with_nothing_measured_fails(suite: pytest.Pytester) -> None:
-    result = run(suite, "-k", "gate and serial")
-    result.assert_outcomes(failed=1, deselected=5)
+    result = run(suite, "-k", "test_gate and serial")
+    result.assert_outcomes(failed=1, deselected=11)
     result.stdout.fnmatch_lines(["*serial-per-side was not measured in this session*"])
 
 
 def test_a_strategy_is_chosen_by_k_and_compared_with_an_earlier_run(suite: pytest.Pytester) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
         options = (hosts.option, "--rounds=2", "-k", "serial")
-        run(suite, *options, "--benchmark-autosave").assert_outcomes(passed=2, deselected=4)
+        run(suite, *options, "--benchmark-autosave").assert_outcomes(passed=2)
         again = run(suite, *options, "--benchmark-compare")
-    again.assert_outcomes(passed=2, deselected=4)
+    again.assert_outcomes(passed=2)
     again.stdout.fnmatch_lines(["*test_strategy?serial-per-side? (0001_*"])
 
 
@@ -210,3 +223,45 @@ def test_the_summary_fits_80_columns(suite: pytest.Pytester) -> None:
     lines = summary.partition("reports: ")[0].splitlines()[1:]
     assert len(lines) > 8
     assert max(map(len, lines)) <= 80
+
+
+def test_a_replay_is_the_same_twice_to_the_last_byte(suite: pytest.Pytester) -> None:
+    written = []
+    for name in ("first", "second"):
+        options = (f"--hosts=replay:{PUBLISHED}", f"--report-dir={name}", f"--benchmark-json={name}.json")
+        run(suite, *options, "-k", "not regression").assert_outcomes(passed=5, xfailed=1)
+        files = [*sorted((suite.path / name).iterdir()), suite.path / f"{name}.json"]
+        assert len(files) == 4
+        written.append([file.read_bytes() for file in files])
+    assert written[0] == written[1]
+
+
+def test_a_fault_is_given_on_the_command_line(suite: pytest.Pytester) -> None:
+    options = (f"--hosts=replay:{PUBLISHED}", "--strategies=serial-per-side", "-k", "strateg and not gate")
+    run(suite, *options, "--fault=remote:dies@1s").assert_outcomes(passed=1)
+    (only,) = report(suite, "serial-per-side")["rounds"]
+    assert {each["host"] for each in only["run"]["failed_attempts"]} == {"remote"}
+    assert [each["error"] for each in only["run"]["requests"]] == [None] * 8
+    assert only["baseline"]["failed_attempts"] == []
+
+
+def test_a_gate_without_a_recording_fails(suite: pytest.Pytester) -> None:
+    result = run(suite, "-k", "recorded_gate")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*There is no recording in bench/recordings*"])
+
+
+def test_recordings_are_held_against_the_reports_kept_of_them(suite: pytest.Pytester) -> None:
+    (suite.path / "mine").mkdir()
+    shutil.copy(PUBLISHED, suite.path / "mine")
+    options = ("--recordings=mine", "--strategies=serial-per-side", "-k", "regression and not recorded")
+    run(suite, *options).assert_outcomes(failed=1)
+    run(suite, *options, "--accept").assert_outcomes(passed=1)
+    run(suite, *options).assert_outcomes(passed=1)
+    kept = suite.path / "mine" / "phase-0" / "report-serial-per-side.json"
+    changed = json.loads(kept.read_text())
+    changed["rounds"][0]["run"]["makespan_ms"] = 2000.0
+    kept.write_text(json.dumps(changed))
+    again = run(suite, *options)
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*round 1, run: makespan_ms: from 2000.0 to 2515.*", "*--accept*"])

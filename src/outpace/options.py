@@ -230,10 +230,13 @@ def _settings(option: argparse.Namespace) -> Settings:
 
 
 def _recordings(folder: Path, settings: Settings) -> tuple[Path, ...]:
-    """The recordings that are held against the reports kept of them: the one that is replayed, or all in ``folder``."""
+    """The recordings that are held against the reports kept of them: the one that is replayed, or all in ``folder``.
+
+    An empty folder stands for itself, so that a gate with nothing to replay fails instead of passing by default.
+    """
     if isinstance(settings.hosts, ReplayHosts):
         return (settings.hosts.path,)
-    return tuple(sorted(folder.glob("*.json")))
+    return tuple(sorted(folder.glob("*.json"))) or (folder,)
 
 
 def _enforced(gate: str | None, strategies: tuple[str, ...]) -> frozenset[str]:
