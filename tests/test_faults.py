@@ -81,6 +81,7 @@ def test_a_fault_of_an_unknown_host_is_told() -> None:
         ("b:resets", "cut"),
         ("b:silent@1500ms", "timeout"),
         ("b:busy", "busy"),
+        ("b:truncates", "cut"),
         ("b:errors", "engine"),
         ("b:garbage", "unreadable"),
         ("b:endless", "unreadable"),

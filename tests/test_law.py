@@ -118,6 +118,28 @@ def a_healthy_host_can_do_it(chosen: list[Synthetic], faults: list[Fault], promp
     )
 
 
+@given(
+    st.sampled_from(["refuses", "dies", "busy", "silent"]),
+    times,
+    st.floats(0.001, 3.0),
+    st.sampled_from(sorted(STRATEGIES)),
+    st.integers(1, 12),
+)
+def test_the_only_host_is_waited_for_while_it_is_away(
+    kind: str, start_s: float, length_s: float, strategy: str, prompts: int
+) -> None:
+    played = play(
+        [Synthetic("only", 400.0, slots=2)],
+        [Fault("only", kind, start_s, start_s + length_s)],
+        strategy=strategy,
+        prompts=prompts,
+        timeout_s=30.0,
+    )
+    every_prompt_is_accounted_for(played, prompts)
+    assert not played.outcome.run.failed, played.outcome.run.failed
+    assert played.took_s < 0.5 * prompts + start_s + 3 * length_s + 4
+
+
 def test_whatever_hosts_do_nothing_is_lost(record_property, capsys) -> None:
     began = time.perf_counter()
     hold()

@@ -11,6 +11,7 @@ from outpace.errors import UsageError
 KINDS = {
     "refuses": "connections are refused",
     "resets": "the connection is dropped inside the answer",
+    "truncates": "the answer ends early, as if it were whole",
     "dies": "answers under way are cut, and connections refused from then on",
     "silent": "no further byte arrives",
     "busy": "status 503; busy(3s) asks to be left alone for 3 s",

@@ -135,9 +135,10 @@ class _Faulty(httpx.AsyncByteStream):
             if way._acting(self._faults, "garbage"):
                 yield b"<<<<\x00\xff no line of any protocol\n" * 3
                 return
-            if way._acting(self._faults, "errors"):
+            if failing := way._acting(self._faults, "errors", "truncates"):
                 yield piece.partition(b"\n")[0] + b"\n"
-                yield self._error()
+                if failing.kind == "errors":
+                    yield self._error()
                 return
             if way._acting(self._faults, "endless"):
                 for _ in range(ENDLESS_TIMES):
