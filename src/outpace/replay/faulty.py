@@ -120,18 +120,7 @@ class _Faulty(httpx.AsyncByteStream):
         # Taken in as it comes, whatever the client is made to wait for: the host does not wait with its work.
         self._pump = loop.create_task(self._take_in())
         asked, cut_at = loop.time(), way._cut_at(self._faults)
-        while True:
-            try:
-                async with asyncio.timeout_at(cut_at if cut_at < float("inf") else None):
-                    arrived, piece = await self._arrived.get()
-                    await asyncio.sleep(max(0.0, arrived + way._held_up_s(self._faults, asked, arrived) - loop.time()))
-                    await way._silence(self._faults, self._request)
-            except TimeoutError:
-                raise self._dropped() from None
-            if isinstance(piece, Exception):
-                raise piece
-            if not piece:
-                return
+        while piece := await self._next_piece(asked, cut_at):
             if way._acting(self._faults, "garbage"):
                 yield b"<<<<\x00\xff no line of any protocol\n" * 3
                 return
@@ -147,6 +136,21 @@ class _Faulty(httpx.AsyncByteStream):
             yield piece
             if way._acting(self._faults, "resets"):
                 raise self._dropped()
+
+    async def _next_piece(self, asked: float, cut_at: float) -> bytes:
+        """The next piece once it may be given out, empty at the end; raises what cut the answer."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(cut_at if cut_at < float("inf") else None):
+                arrived, piece = await self._arrived.get()
+                late_s = self._way._held_up_s(self._faults, asked, arrived)
+                await asyncio.sleep(max(0.0, arrived + late_s - loop.time()))
+                await self._way._silence(self._faults, self._request)
+        except TimeoutError:
+            raise self._dropped() from None
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
 
     async def _take_in(self) -> None:
         now = asyncio.get_running_loop().time
