@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from outpace.engines import Client, Engine, connect
+from outpace.engines.client import authority_of
 from outpace.errors import HostUnusable, ModelMissing, UsageError
 from outpace.hosts import Host
 from scripted import Answer, Asked, answer_of, entries, serving
@@ -162,3 +163,16 @@ def test_the_address_that_answers_is_the_one_that_is_used() -> None:
             return engines["laptop"].host.addresses[0]
 
     assert anyio.run(main) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "authority"),
+    [
+        ("http://h:11434", "10.0.0.1", "10.0.0.1:11434"),
+        ("http://h:80/v1", "10.0.0.1", "10.0.0.1"),
+        ("https://h", "fd00::1", "[fd00::1]"),
+        ("http://[::1]:8080", "::1", "[::1]:8080"),
+    ],
+)
+def test_the_transport_knows_a_host_by_its_pinned_address(url: str, address: str, authority: str) -> None:
+    assert authority_of(Host("name", url, (address,))) == authority

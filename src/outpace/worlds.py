@@ -16,7 +16,7 @@ import httpx
 
 from outpace import embedded
 from outpace.engines import Client, Engine, connect
-from outpace.engines.client import network_transport
+from outpace.engines.client import authority_of, network_transport
 from outpace.engines.detect import engine_for
 from outpace.errors import UsageError
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
@@ -24,6 +24,7 @@ from outpace.prompts import Workload, workload
 from outpace.replay import HostModel, Recording, ReplayTransport, Scene, VirtualLoop
 from outpace.replay.faults import Fault
 from outpace.replay.recorder import Recorder, RecordingTransport
+from outpace.replay.recording import RecordedHost
 from outpace.report.document import this_machine
 
 
@@ -141,7 +142,7 @@ class ReplayedWorld:
         self.recorder: Recorder | None = None
         self._recording = recording
         texts = tuple(prompt.text for prompt in recording.workload.prompts)
-        models = {urlsplit(host.url).netloc: HostModel(host, recording) for host in recording.hosts}
+        models = {authority_of(_recorded(host)): HostModel(host, recording) for host in recording.hosts}
         self._replay = ReplayTransport(models, texts)
         self.transport: httpx.AsyncBaseTransport | None = self._replay
 
@@ -149,8 +150,7 @@ class ReplayedWorld:
         """The recorded engines, of which nothing has to be found out."""
         found: dict[str, Engine] = {}
         for each in self._recording.hosts:
-            host = Host(each.name, each.url, (str(urlsplit(each.url).hostname),))
-            found[each.name] = engine_for(client, host, each.identity, each.model)
+            found[each.name] = engine_for(client, _recorded(each), each.identity, each.model)
         return found
 
     def begin(self, scene: Scene) -> None:
@@ -160,3 +160,8 @@ class ReplayedWorld:
     def recorded_makespan_ms(self, scene: Scene, hosts: Sequence[str]) -> float | None:
         """What the same run took when it was recorded."""
         return self._recording.makespan_ms(scene, tuple(hosts))
+
+
+def _recorded(host: RecordedHost) -> Host:
+    """A recorded host as one that can be spoken to; its name stands for its address, which is not looked up."""
+    return Host(host.name, host.url, (str(urlsplit(host.url).hostname),))

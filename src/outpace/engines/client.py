@@ -123,8 +123,8 @@ class Client:
 
 
 def authority_of(host: Host) -> str:
-    """How the transport sees a host: the address that connections go to, with the port if the URL names one."""
-    return urlsplit(_target(host)[0]).netloc
+    """How the transport sees a host: the address that connections go to, and the port unless the scheme implies it."""
+    return httpx.URL(_target(host)[0]).netloc.decode()
 
 
 @cache
