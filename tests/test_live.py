@@ -57,5 +57,6 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
     run = measurement.rounds[0].run
     assert killed == [doomed.name]
     assert not run.failed
-    assert {failure.host for failure in run.failed_attempts} == {doomed.name}
+    # Apart from kept connections that llama-server had closed, which are replaced at once.
+    assert {each.host for each in run.failed_attempts if each.kind != "stale"} == {doomed.name}
     assert sum(request.host == engines[0].name for request in run.requests) >= 5
