@@ -57,6 +57,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._ties = itertools.count()
         self._scheduled: list[_Timer]
         super().__init__(self._jumping)
+        # asyncio takes timers that are due within the real clock's resolution for due: a millionth of a second on one
+        # system, 16 thousandths on another.
+        self._clock_resolution = 1e-9
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
