@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
 
 import anyio
+import httpx
 
 from outpace.dispatch import Coordinator, Outcome, find_strategy
 from outpace.engines import Client, Engine, Identity
@@ -24,13 +25,17 @@ from outpace.replay.model import Answer
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A host that takes ``work_ms`` for any prompt, ``slots`` of them at once without slowing down."""
+    """A host that takes ``work_ms`` for any prompt, ``slots`` of them at once without slowing down.
+
+    With ``late_head`` its status comes with the first text, as most engines' does, and not as soon as it is asked.
+    """
 
     name: str
     work_ms: float = 1000.0
     slots: int = 1
     protocol: str = "ollama"
     round_trip_ms: float = 2.0
+    late_head: bool = False
 
     @property
     def host(self) -> SimpleNamespace:
@@ -66,13 +71,60 @@ def said(protocol: str, prompt: int) -> tuple[bytes, bytes]:
     return lines[0], b"".join(lines[1:])
 
 
+class Wires(httpx.AsyncBaseTransport):
+    """What lies below the faults: ``inner``, with the late heads of the hosts in ``late``; counts what is open."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, late: Collection[str] = ()) -> None:
+        self._inner, self._late = inner, late
+        self.open = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        wire = response.stream = _Wire(self, response.stream)
+        if request.method == "POST" and request.url.netloc.decode() in self._late:
+            try:
+                await wire.first()
+            except BaseException:
+                await wire.aclose()
+                raise
+        return response
+
+
+class _Wire(httpx.AsyncByteStream):
+    def __init__(self, wires: Wires, inner: httpx.AsyncByteStream) -> None:
+        self._wires, self._inner, self._pieces = wires, inner, aiter(inner)
+        self._first = b""
+        self._open = True
+        wires.open += 1
+
+    async def first(self) -> None:
+        self._first = await anext(self._pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield self._first
+        async for piece in self._pieces:
+            yield piece
+
+    async def aclose(self) -> None:
+        self._wires.open -= self._open
+        self._open = False
+        await self._inner.aclose()
+
+
 @dataclass
 class Played:
-    """What came of a run, how long it took to return (virtual seconds), and how many requests were made."""
+    """What came of a run, how long it took to return (virtual seconds), and how many requests were made.
+
+    ``watched`` is what the watcher was told of prompts done, ``left_open`` how many responses nobody closed.
+    """
 
     outcome: Outcome
     took_s: float
     requests: int = field(default=0)
+    watched: list[tuple[int, int]] = field(default_factory=list)
+    left_open: int = 0
 
 
 def play(
@@ -87,7 +139,9 @@ def play(
     """Run ``prompts`` prompts over ``hosts`` while ``faults`` act."""
     work = workload([f"prompt {number}" for number in range(prompts)])
     texts = tuple(prompt.text for prompt in work.prompts)
-    inner = ReplayTransport({f"{host.name}:1": host for host in hosts}, texts)  # type: ignore[misc]
+    replay = ReplayTransport({f"{host.name}:1": host for host in hosts}, texts)  # type: ignore[misc]
+    inner = Wires(replay, {f"{host.name}:1" for host in hosts if host.late_head})
+    watched: list[tuple[int, int]] = []
     names = {f"{host.name}:1": host.name for host in hosts}
 
     async def main() -> Played:
@@ -96,11 +150,11 @@ def play(
             engines = {host.name: _engine(client, host) for host in hosts}
             began = anyio.current_time()
             faulty.begin()
-            outcome = await coordinator(engines, timeout_s=timeout_s).run(
+            outcome = await coordinator(engines, timeout_s=timeout_s, watch=lambda _, *done: watched.append(done)).run(
                 strategy, find_strategy(strategy), work, [host.name for host in hosts], cache_key="k"
             )
             faulty.end()
-            return Played(outcome, anyio.current_time() - began)
+            return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         played = runner.run(main())

@@ -133,7 +133,7 @@ def test_a_clock_that_jumps_loses_nothing() -> None:
 
 
 def test_faults_add_up() -> None:
-    faults = parse_all(["a:slow(2)@0s-3s", "a:errors@3s-6s", "b:busy@0s-1s", "b:dies@5s"])
+    faults = parse_all(["a:slow(2)@0s-3s", "a:errors@3s-6s", "b:busy@0s-1s", "b:dies@5s-8s"])
     outcome = play(BOTH, faults).outcome
     assert outcome.answers == tuple(answer_to(prompt) for prompt in range(8))
     assert {each.kind for each in outcome.run.failed_attempts} >= {"busy", "engine"}

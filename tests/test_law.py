@@ -26,6 +26,7 @@ hosts = st.lists(
         st.integers(1, 3),  # slots
         st.sampled_from(["ollama", "openai"]),
         st.sampled_from([0.0, 2.0, 60.0]),  # ms of round trip
+        st.booleans(),  # whether the status comes with the first text only
     ),
     min_size=1,
     max_size=5,
@@ -58,7 +59,8 @@ def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: 
     SPENT["schedules"] += 1
     event(f"{len(played.outcome.run.failed)} of {prompts} failed")
     every_prompt_is_accounted_for(played, prompts)
-    the_record_adds_up(played, {host.name for host in chosen})
+    the_record_adds_up(played, [host.name for host in chosen])
+    assert played.left_open == 0
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
     if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
         assert not played.outcome.run.failed, played.outcome.run.failed
@@ -77,10 +79,12 @@ def every_prompt_is_accounted_for(played: Played, prompts: int) -> None:
         else:
             assert answer is None
             assert request.error.strip()
+    assert played.watched == [(done, prompts) for done in range(1, prompts + 1)], "a prompt was done twice"
 
 
-def the_record_adds_up(played: Played, names: set[str]) -> None:
+def the_record_adds_up(played: Played, names: list[str]) -> None:
     run = played.outcome.run
+    assert list(run.hosts) == names
     ends = [0.0]
     for request in run.requests:
         failures = [each for each in run.failed_attempts if each.prompt == request.prompt]
@@ -88,16 +92,24 @@ def the_record_adds_up(played: Played, names: set[str]) -> None:
         assert request.host in names or (request.host is None and not failures)
         assert request.start_ms >= 0
         assert request.wall_ms >= 0
-        if request.error is None:
-            ends.append(request.start_ms + request.wall_ms)
         for failure in failures:
             assert failure.host in names
             assert failure.start_ms >= 0
             assert failure.wall_ms >= 0
-            assert failure.start_ms + failure.wall_ms <= run.makespan_ms + 1e-6 or request.error is None
+            # An answered prompt is asked no more; a failed one is recorded as its last attempt went.
+            over_by_ms = request.start_ms if request.error is None else request.start_ms + request.wall_ms
+            assert failure.start_ms + failure.wall_ms <= over_by_ms + 1e-6
+        if request.error is None:
+            ends.append(request.start_ms + request.wall_ms)
+            assert request.output_tokens == len(answer_to(request.prompt).split())
+        elif failures:
+            assert (request.start_ms, request.wall_ms) == (failures[-1].start_ms, failures[-1].wall_ms)
+            assert request.error.startswith(failures[-1].error)
     assert run.makespan_ms >= max(ends) - 1e-6
+    assert len(run.failed_attempts) == sum(request.attempts for request in run.requests) - (len(ends) - 1)
     if not run.failed:
         assert run.makespan_ms == pytest.approx(max(ends))
+        assert run.output_tokens == sum(request.output_tokens or 0 for request in run.requests)
 
 
 def it_ends_in_time(played: Played, faults: list[Fault], prompts: int, host_count: int, timeout_s: float) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from harness import REPOSITORY
 from outpace.dispatch.strategies import STRATEGIES
 from outpace.measurement import Measurement
 from outpace.regression import replay
-from outpace.replay import har
+from outpace.replay import Scene, har
 from outpace.session import Session
 from outpace.worlds import Settings
+
+pytest_plugins = ["pytester"]
 
 RECORDINGS = REPOSITORY / "bench" / "recordings"
 REAL = ["ollama-np1", "llama-server-np4", "vllm"]
@@ -123,3 +127,121 @@ def test_the_baseline_is_the_recorded_one(tmp_path: Path) -> None:
     assert report["machine"] is None
     assert report["created"] == found.created
     assert report["replay_error"]["runs"] == 1
+
+
+def text_of(body: bytes) -> str:
+    """The text of an answer, read as JSON."""
+    said = [json.loads(line.removeprefix(b"data: ")) for line in body.splitlines() if line.rstrip().endswith(b"}")]
+    deltas = [choice["delta"].get("content") for each in said for choice in each.get("choices", [])]
+    return "".join(each.get("response", "") for each in said) + "".join(delta or "" for delta in deltas)
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("strategy", ["sequential", "serial-per-side", "all-parallel"])
+def test_every_answer_is_one_that_its_host_gave_to_that_prompt(name: str, strategy: str) -> None:
+    found = har.read(recording(name))
+    given = {(each.host, each.prompt, text_of(each.body)) for each in found.exchanges if each.answered}
+    with Session(Settings(recording=found, workload=found.workload, baseline=found.baseline)) as session:
+        for number in range(found.rounds):
+            outcome = session.run(Scene(strategy, strategy, number))
+            for request, answer in zip(outcome.run.requests, outcome.answers, strict=True):
+                assert (request.host, request.prompt, answer) in given
+
+
+def test_the_wait_grows_down_the_queue_on_both_hosts_in_every_round(tmp_path: Path) -> None:
+    for each in replay(recording("ollama-np1"), "all-parallel", tmp_path).rounds:
+        for host in ("laptop", "desktop"):
+            waits = [request.queue_ms for request in each.run.requests if request.host == host]
+            assert len(waits) == 4
+            assert all(later > earlier + 100 for earlier, later in pairwise(waits))
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_any_number_of_rounds_is_reported(rounds: int, tmp_path: Path) -> None:
+    replayed(har.read(recording("vllm")), "all-parallel", tmp_path, rounds=rounds)
+    report = json.loads((tmp_path / "report-all-parallel.json").read_text())
+    assert len(report["rounds"]) == report["summary"]["rounds"] == rounds
+
+
+@pytest.mark.parametrize("baseline", ["laptop", "desktop"])
+def test_the_baseline_follows_the_recording_whichever_host_it_names(baseline: str, tmp_path: Path) -> None:
+    found = replace(har.read(recording("ollama-np1")), baseline=baseline)
+    (only,) = replayed(found, "serial-per-side", tmp_path, rounds=1).rounds
+    assert only.baseline.hosts == (baseline,)
+    assert {request.host for request in only.baseline.requests} == {baseline}
+
+
+def test_without_a_recorded_baseline_the_faster_host_is_found() -> None:
+    found = har.read(recording("phase-0"))
+    with Session(Settings(recording=found, workload=found.workload)) as session:
+        assert session.ordered == ("local", "remote")
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with the experiment as the repository has it."""
+    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
+    ignored = shutil.ignore_patterns("__pycache__", "recordings")
+    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=ignored)
+    return pytester
+
+
+def paragraph(suite: pytest.Pytester, *arguments: str) -> str:
+    """The one error that a session ends with; fails where there is a traceback or another exit code."""
+    result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "--strategies=serial-per-side", *arguments)
+    text = result.stdout.str() + "\n" + result.stderr.str()
+    assert "Traceback" not in text
+    assert result.ret == pytest.ExitCode.USAGE_ERROR == 4
+    (line,) = [line for line in text.splitlines() if line.startswith("ERROR: ")]
+    return line
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_reports_and_benchmark_json_of_the_command_line_are_equal_twice(suite: pytest.Pytester, name: str) -> None:
+    written = []
+    for attempt in ("first", "second"):
+        options = (f"--hosts=replay:{recording(name)}", f"--report-dir={attempt}", f"--benchmark-json={attempt}.json")
+        result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "-k", "not regression", *options)
+        assert result.ret == 0
+        files = [*sorted((suite.path / attempt).iterdir()), suite.path / f"{attempt}.json"]
+        written.append([file.read_bytes() for file in files])
+    assert len(written[0]) == 4
+    assert written[0] == written[1]
+
+
+def test_what_was_recorded_cannot_be_changed_in_a_replay(suite: pytest.Pytester) -> None:
+    (suite.path / "p.txt").write_text("another prompt\n")
+    options = ["--prompts=p.txt", "--max-tokens=5", "--temperature=1", "--seed=1", "--model=m", "--protocol=ollama"]
+    said = paragraph(suite, f"--hosts=replay:{recording('vllm')}", *options)
+    assert "--prompts, --max-tokens, --temperature, --seed, --model, --protocol cannot be changed" in said
+
+
+def test_an_invalid_recording_is_told_in_one_paragraph_with_the_place(suite: pytest.Pytester) -> None:
+    document = json.loads(recording("phase-0").read_text())
+    document["log"]["_outpace"]["hosts"][0]["slots"] = 0
+    (suite.path / "r.json").write_text(json.dumps(document))
+    assert "slots" in paragraph(suite, "--hosts=replay:r.json")
+    assert "none.json cannot be read" in paragraph(suite, "--hosts=replay:none.json")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="BUG a recording that matches the schema and cannot be replayed ends in a traceback (INTERNALERROR, exit code "
+    "3): prompt out of range (KeyError in pace.sizes), port out of range (ValueError in client._target), a level twice "
+    "(ZeroDivisionError in model.speed_curve), half a surrogate pair in a prompt (UnicodeEncodeError in the warm-up)",
+)
+@pytest.mark.parametrize("wrong", ["prompt", "port", "level", "surrogate"])
+def test_a_recording_that_cannot_be_replayed_is_told_in_one_paragraph(suite: pytest.Pytester, wrong: str) -> None:
+    document = json.loads(recording("phase-0").read_text())
+    ours = document["log"]["_outpace"]
+    if wrong == "prompt":
+        document["log"]["entries"][0]["_prompt"] = 99
+    elif wrong == "port":
+        ours["hosts"][0]["url"] = "http://127.0.0.1:99999999"
+    elif wrong == "level":
+        ours["hosts"][0]["levels"].append(ours["hosts"][0]["levels"][0])
+    else:
+        ours["workload"]["prompts"][0] = "\ud800"
+    (suite.path / "r.json").write_text(json.dumps(document))
+    assert paragraph(suite, "--hosts=replay:r.json")

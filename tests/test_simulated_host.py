@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from outpace.replay.host import SimulatedHost
+from outpace.replay.host import SimulatedHost, Work
 from virtual import run_virtually
 
 CURVES = {
@@ -111,3 +113,126 @@ def test_a_client_that_is_cancelled_while_it_waits_frees_the_slot() -> None:
         return await host.submit(1.0, 1000.0).done
 
     assert run_virtually(main) == pytest.approx(1.7)
+
+
+Visit = tuple[Fraction, int, int, Fraction | None]
+"""Arrival (s), work until the first text and until the end (ms), and after how long (s) the client leaves, if it does."""
+
+visits = st.lists(
+    st.tuples(
+        st.integers(0, 30).map(lambda tenths: Fraction(tenths, 10)),
+        st.integers(0, 500),
+        st.integers(500, 2000),
+        st.none() | st.integers(1, 4000).map(lambda ms: Fraction(ms, 1000) + Fraction(1, 7000)),
+    ),
+    max_size=8,
+).map(lambda found: sorted(found, key=lambda visit: visit[0]))
+tables = st.integers(1, 4).flatmap(
+    lambda slots: st.lists(st.integers(1, 20).map(lambda tenths: Fraction(tenths, 10)), min_size=slots, max_size=slots)
+)
+
+
+def exactly(found: list[Visit], table: list[Fraction]) -> tuple[dict, dict, dict]:
+    """When each visit began, had its first text and ended, in rational numbers: nothing is rounded."""
+    began: dict[int, Fraction] = {}
+    heads: dict[int, Fraction] = {}
+    ends: dict[int, Fraction] = {}
+    done = {index: Fraction(0) for index in range(len(found))}
+    leaves = {index: visit[0] + visit[3] for index, visit in enumerate(found) if visit[3] is not None}
+    now, here, over = Fraction(0), [], set()
+    while True:
+        over |= {index for index, when in leaves.items() if when <= now and index not in ends}
+        here = [index for index in here if index not in over and index not in ends]
+        for index, visit in enumerate(found):
+            if visit[0] <= now and index not in began and index not in over and len(here) < len(table):
+                began[index] = now
+                here.append(index)
+        rate = table[len(here) - 1] * 1000 if here else Fraction(0)
+        for index in here:
+            if done[index] >= found[index][1]:
+                heads.setdefault(index, now)
+        coming = [visit[0] for visit in found] + list(leaves.values())
+        for index in here:
+            coming += [now + (found[index][goal] - done[index]) / rate for goal in (1, 2)]
+        coming = [moment for moment in coming if moment > now]
+        if not coming:
+            return began, heads, ends
+        step = min(coming) - now
+        now += step
+        for index in here:
+            done[index] += step * rate
+            if done[index] >= found[index][1]:
+                heads.setdefault(index, now)
+            if done[index] == found[index][2]:
+                ends[index] = now
+
+
+def visited(found: list[Visit], table: list[Fraction]) -> tuple[list[Work], list[int]]:
+    """The works of all visits, and how many were in work whenever something happened."""
+    in_work: list[int] = []
+
+    async def main() -> list[Work]:
+        host = SimulatedHost(len(table), lambda n: float(table[n - 1]))
+        works: dict[int, Work] = {}
+
+        async def visit(index: int, arrival: Fraction, head: int, work: int, leaves: Fraction | None) -> None:
+            await anyio.sleep(float(arrival))
+            works[index] = host.submit(float(head), float(work))
+            in_work.append(host._in_work)
+            with anyio.move_on_after(float("inf") if leaves is None else float(leaves)):
+                await works[index].done
+            host.leave(works[index])
+            in_work.append(host._in_work)
+
+        async with anyio.create_task_group() as tasks:
+            for index, each in enumerate(found):
+                tasks.start_soon(visit, index, *each)
+        assert host._in_work == 0
+        return [works[index] for index in range(len(found))]
+
+    return run_virtually(main), in_work
+
+
+@given(visits, tables)
+def test_clients_that_come_and_leave_find_what_exact_arithmetic_says(found: list[Visit], table: list[Fraction]) -> None:
+    began, heads, ends = exactly(found, table)
+    leaves = [visit[0] + visit[3] for visit in found if visit[3] is not None]
+    moments = [*began.values(), *heads.values(), *ends.values()]
+    # A client that leaves in the very moment in which its answer ends may be seen either way.
+    assume(all(abs(leave - moment) > Fraction(1, 10**6) for leave in leaves for moment in moments if leave != moment))
+    works, in_work = visited(found, table)
+    assert max(in_work, default=0) <= len(table)
+    for index, work in enumerate(works):
+        ended = work.done.done() and not work.done.cancelled()
+        assert ended == (index in ends)
+        if ended:
+            assert work.done.result() == pytest.approx(float(ends[index]), abs=1e-6)
+            assert work.head.result() == pytest.approx(float(heads[index]), abs=1e-6)
+            assert work.queue_ms == pytest.approx(float(began[index] - found[index][0]) * 1000, abs=1e-3)
+
+
+@given(visits, tables)
+def test_all_that_stay_are_served_and_begin_in_the_order_in_which_they_came(found, table) -> None:
+    works, _ = visited(found, table)
+    for work, visit in zip(works, found, strict=True):
+        assert visit[3] is not None or work.done.result() >= work.head.result() >= float(visit[0])
+    begun = [work.began for work in works if work.began is not None]
+    assert begun == sorted(begun)
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=8), st.integers(1, 8))
+def test_sharing_conserves_work_whatever_the_slots(works: list[int], slots: int) -> None:
+    ends = simulate([(0.0, float(work)) for work in works], slots, CURVES["sharing"])
+    assert max(ends) == pytest.approx(sum(works) / 1000)
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=12))
+def test_the_wait_for_the_only_slot_is_the_work_of_all_before(works: list[int]) -> None:
+    async def main() -> list[float]:
+        host = SimulatedHost(1, CURVES["alike"])
+        submitted = [host.submit(0.0, float(work)) for work in works]
+        for each in submitted:
+            await each.done
+        return [each.queue_ms for each in submitted]
+
+    assert run_virtually(main) == pytest.approx([sum(works[:index]) for index in range(len(works))], abs=1e-6)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import anyio
 import httpx
 
+from outpace.errors import UsageError
+from outpace.replay.clock import VirtualLoop
 from outpace.replay.faults import Fault
 
-ENDLESS_TIMES = 1000
+FLOOD_PIECE_BYTES = 64 << 10
+FLOOD_PIECES = 4096
+"""An endless answer is 256 MiB a piece of the true one: a thousand times what a few hundred tokens may take."""
+PIECES_AHEAD = 4096
 TICK_S = 0.001
+"""A wait for a silence to end is this much longer: timers may go off a rounding early, before the silence is over."""
 _ERROR = b"the engine failed on purpose"
 
 
@@ -27,12 +36,15 @@ class FaultyTransport(httpx.AsyncBaseTransport):
         self._jumps: list[asyncio.TimerHandle] = []
 
     def begin(self) -> None:
-        """A run begins in which the faults act."""
+        """A run begins in which the faults act. Raises ``UsageError`` for a jump of a clock that is not virtual."""
+        self.end()
         loop = asyncio.get_running_loop()
-        self._began = loop.time()
         for fault in self._faults:
-            if fault.kind == "jumps":
-                self._jumps.append(loop.call_later(fault.start_s, loop.jump, fault.parameter))  # type: ignore[attr-defined]
+            if fault.kind == "jumps" and fault.parameter is not None:
+                if not isinstance(loop, VirtualLoop):
+                    raise UsageError("--fault: the clock can jump in a replay only; live it is not ours to move.")
+                self._jumps.append(loop.call_later(fault.start_s, loop.jump, fault.parameter))
+        self._began = loop.time()
 
     def end(self) -> None:
         """The run is over."""
@@ -42,136 +54,173 @@ class FaultyTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Pass one request on, or let it fail."""
-        mine = self._of(self._hosts.get(request.url.netloc.decode(), ""))
-        if self._acting(mine, "refuses", "dies"):
-            raise httpx.ConnectError("refused on purpose", request=request)
-        if self._acting(mine, "silent"):
-            await self._silence(mine, request)
-        if busy := self._acting(mine, "busy"):
-            headers = {} if busy.parameter is None else {"retry-after": f"{busy.parameter:.0f}"}
-            return httpx.Response(503, headers=headers, stream=httpx.ByteStream(b'{"error": "busy on purpose"}'))
-        response = await self._inner.handle_async_request(request)
-        if not mine:
-            return response
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Faulty(self, mine, request, response.stream)
-        return response
+        host = self._hosts.get(request.url.netloc.decode(), "")
+        mine = [fault for fault in self._faults if fault.concerns(host)]
+        if self._began is None or not mine:
+            return await self._inner.handle_async_request(request)
+        return await _Way(mine, self._began, request).go(self._inner)
 
     async def aclose(self) -> None:
         """Close the transport below."""
         await self._inner.aclose()
 
-    def _of(self, host: str) -> list[Fault]:
-        return [fault for fault in self._faults if fault.concerns(host)] if self._began is not None else []
 
-    def _acting(self, faults: Sequence[Fault], *kinds: str) -> Fault | None:
-        if self._began is None:
-            return None
-        since_s = asyncio.get_running_loop().time() - self._began
-        return next((fault for fault in faults if fault.kind in kinds and fault.acts(since_s)), None)
+class _Way:
+    """The way of one request to a faulty host and back."""
 
-    async def _silence(self, faults: Sequence[Fault], request: httpx.Request) -> None:
-        """Let no byte pass while a host is silent, at most until the client's patience is over."""
+    def __init__(self, faults: Sequence[Fault], began: float, request: httpx.Request) -> None:
+        self._faults, self._began, self.request = faults, began, request
+        self._asked_s = self._since_s()
+        # The times of faults are compared as they were written, never with ``began`` added: no rounding lets one slip.
+        deaths = [fault.start_s for fault in faults if fault.kind == "dies" and fault.start_s >= self._asked_s]
+        self._cut_at = began + min(deaths, default=math.inf)
         patience_s = request.extensions.get("timeout", {}).get("read")
-        loop = asyncio.get_running_loop()
-        gives_up = loop.time() + patience_s if patience_s is not None else float("inf")
-        while (silent := self._acting(faults, "silent")) is not None:
-            assert self._began is not None
-            until = min(self._began + silent.end_s, gives_up)
-            if until == float("inf"):
+        self._patience_s: float = math.inf if patience_s is None else patience_s
+
+    async def go(self, inner: httpx.AsyncBaseTransport) -> httpx.Response:
+        """The response, once its head may arrive."""
+        if self.acting("refuses", "dies"):
+            raise httpx.ConnectError("refused on purpose", request=self.request)
+        with self.hurried():
+            await self._silence()
+            if busy := self.acting("busy"):
+                return _busy(busy.parameter)
+            # What the silence held back reaches the host only now.
+            self._asked_s = self._since_s()
+            response = await inner.handle_async_request(self.request)
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = _FaultyBody(self, response.stream)
+            try:
+                await self.arrive(self.now())
+            except BaseException:
+                await response.stream.aclose()
+                raise
+        return response
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """A block that ends by an exception where the host dies inside it, or the client's patience is over."""
+        gives_up = self.now() + self._patience_s
+        # A scope of anyio's, as the coordinator's: asyncio's own timeout loses its way where both end at one moment.
+        with anyio.CancelScope(deadline=min(self._cut_at, gives_up)) as scope:
+            yield
+        if scope.cancelled_caught:
+            if self._cut_at <= gives_up:
+                raise dropped(self.request)
+            raise httpx.ReadTimeout("silent on purpose", request=self.request)
+
+    async def arrive(self, sent: float) -> None:
+        """Wait until what the host sent at ``sent`` may arrive here."""
+        await asyncio.sleep(max(0.0, self._began + self._slowed_s(sent - self._began) - self.now()))
+        await self._silence()
+
+    def acting(self, *kinds: str) -> Fault | None:
+        """The first fault of one of ``kinds`` that acts now."""
+        since_s = self._since_s()
+        return next((fault for fault in self._faults if fault.kind in kinds and fault.acts(since_s)), None)
+
+    async def _silence(self) -> None:
+        """Let no byte pass while the host is silent."""
+        while (silent := self.acting("silent")) is not None:
+            if silent.end_s == math.inf:
                 await asyncio.Event().wait()
-            await asyncio.sleep(max(until - loop.time(), 0.0) + TICK_S)
-            if loop.time() >= gives_up:
-                raise httpx.ReadTimeout("silent on purpose", request=request)
+            await asyncio.sleep(max(0.0, silent.end_s - self._since_s()) + TICK_S)
 
-    def _held_up_s(self, faults: Sequence[Fault], asked: float, arrived: float) -> float:
-        """How much later than it arrived a piece is given out, because its host was slow meanwhile."""
-        if self._began is None:
-            return 0.0
-        late_s = 0.0
-        for fault in faults:
-            if fault.kind == "slow" and fault.parameter is not None:
-                slow_s = min(arrived, self._began + fault.end_s) - max(asked, self._began + fault.start_s)
-                late_s += max(0.0, slow_s) * (fault.parameter - 1)
-        return late_s
+    def _slowed_s(self, sent_s: float) -> float:
+        """When a host that is slow at times comes to what it would otherwise have sent at ``sent_s``."""
+        slow = [fault for fault in self._faults if fault.kind == "slow" and fault.parameter]
+        edges = sorted({edge for fault in slow for edge in (fault.start_s, fault.end_s) if edge > self._asked_s})
+        at_s, left_s = self._asked_s, sent_s - self._asked_s
+        for edge_s in [*edges, math.inf]:
+            factor = math.prod(fault.parameter or 1.0 for fault in slow if fault.acts(at_s))
+            if left_s * factor <= edge_s - at_s:
+                break
+            left_s -= (edge_s - at_s) / factor
+            at_s = edge_s
+        return at_s + left_s * factor
 
-    def _cut_at(self, faults: Sequence[Fault]) -> float:
-        """When the next death of the host cuts what is under way, on the loop's clock."""
-        if self._began is None:
-            return float("inf")
-        now = asyncio.get_running_loop().time()
-        deaths = [self._began + fault.start_s for fault in faults if fault.kind == "dies"]
-        return min((at for at in deaths if at >= now), default=float("inf"))
+    def _since_s(self) -> float:
+        return self.now() - self._began
+
+    @staticmethod
+    def now() -> float:
+        """The running loop's time, in seconds."""
+        return asyncio.get_running_loop().time()
 
 
-class _Faulty(httpx.AsyncByteStream):
+class _FaultyBody(httpx.AsyncByteStream):
     """The body of an answer, as it arrives over a faulty way."""
 
-    def __init__(
-        self, way: FaultyTransport, faults: Sequence[Fault], request: httpx.Request, inner: httpx.AsyncByteStream
-    ) -> None:
-        self._way, self._faults, self._request, self._inner = way, faults, request, inner
-        self._ollama = request.url.path == "/api/generate"
-        self._arrived: asyncio.Queue[tuple[float, bytes | Exception]] = asyncio.Queue()
-        self._pump: asyncio.Task[None] | None = None
+    def __init__(self, way: _Way, inner: httpx.AsyncByteStream) -> None:
+        self._way, self._inner = way, inner
+        self._ollama = way.request.url.path.endswith("/api/generate")
+        self._sent: asyncio.Queue[tuple[float, bytes | Exception]] = asyncio.Queue(PIECES_AHEAD)
+        # Taken in as it comes, whatever the client is made to wait for: the host does not wait with its work.
+        self._pump = asyncio.get_running_loop().create_task(self._take_in())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        way, loop = self._way, asyncio.get_running_loop()
-        # Taken in as it comes, whatever the client is made to wait for: the host does not wait with its work.
-        self._pump = loop.create_task(self._take_in())
-        asked, cut_at = loop.time(), way._cut_at(self._faults)
-        while piece := await self._next_piece(asked, cut_at):
-            if way._acting(self._faults, "garbage"):
+        way = self._way
+        while piece := await self._next_piece():
+            if way.acting("garbage"):
                 yield b"<<<<\x00\xff no line of any protocol\n" * 3
                 return
-            if failing := way._acting(self._faults, "errors", "truncates"):
-                yield piece.partition(b"\n")[0] + b"\n"
+            if failing := way.acting("errors", "truncates"):
+                yield self._first_event(piece)
                 if failing.kind == "errors":
                     yield self._error()
                 return
-            if way._acting(self._faults, "endless"):
-                for _ in range(ENDLESS_TIMES):
-                    yield piece * 8
+            if way.acting("endless"):
+                for _ in range(FLOOD_PIECES):
+                    yield piece * math.ceil(FLOOD_PIECE_BYTES / len(piece))
                     await asyncio.sleep(0)
             yield piece
-            if way._acting(self._faults, "resets"):
-                raise self._dropped()
+            if way.acting("resets"):
+                raise dropped(way.request)
 
-    async def _next_piece(self, asked: float, cut_at: float) -> bytes:
-        """The next piece once it may be given out, empty at the end; raises what cut the answer."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(cut_at if cut_at < float("inf") else None):
-                arrived, piece = await self._arrived.get()
-                late_s = self._way._held_up_s(self._faults, asked, arrived)
-                await asyncio.sleep(max(0.0, arrived + late_s - loop.time()))
-                await self._way._silence(self._faults, self._request)
-        except TimeoutError:
-            raise self._dropped() from None
+    async def _next_piece(self) -> bytes:
+        """The next piece once it has arrived, empty at the end; raises what cut the answer."""
+        with self._way.hurried():
+            sent, piece = await self._sent.get()
+            await self._way.arrive(sent)
         if isinstance(piece, Exception):
             raise piece
         return piece
 
     async def _take_in(self) -> None:
-        now = asyncio.get_running_loop().time
         try:
             async for piece in self._inner:
                 if piece:
-                    self._arrived.put_nowait((now(), piece))
-            self._arrived.put_nowait((now(), b""))
+                    await self._sent.put((self._way.now(), piece))
+            await self._sent.put((self._way.now(), b""))
         except Exception as error:  # raised where the body is read
-            self._arrived.put_nowait((now(), error))
+            await self._sent.put((self._way.now(), error))
 
     async def aclose(self) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
-        await self._inner.aclose()
+        self._pump.cancel()
+        # Shielded: a client that is called off itself, as by a timeout, must still leave the host.
+        with anyio.CancelScope(shield=True):
+            try:
+                await asyncio.wait([self._pump])
+            finally:
+                await self._inner.aclose()
+
+    def _first_event(self, piece: bytes) -> bytes:
+        """The first line or event of ``piece`` with its end, empty where it holds no whole one."""
+        line, end, _ = piece.partition(b"\n")
+        return (line + (end if self._ollama else end * 2)) if end else b""
 
     def _error(self) -> bytes:
         if self._ollama:
             return b'{"error":"%s"}\n' % _ERROR
         return b'data: {"error":{"message":"%s","code":500}}\n\ndata: [DONE]\n\n' % _ERROR
 
-    def _dropped(self) -> httpx.ReadError:
-        return httpx.ReadError("dropped on purpose", request=self._request)
+
+def dropped(request: httpx.Request) -> httpx.ReadError:
+    """What a connection that the host drops looks like."""
+    return httpx.ReadError("dropped on purpose", request=request)
+
+
+def _busy(retry_after_s: float | None) -> httpx.Response:
+    """Status 503; the header has whole seconds only, and nobody may come back too soon."""
+    headers = {} if retry_after_s is None else {"retry-after": str(math.ceil(retry_after_s))}
+    return httpx.Response(503, headers=headers, stream=httpx.ByteStream(b'{"error": "busy on purpose"}'))
