@@ -175,12 +175,6 @@ def test_what_is_no_recording_at_all_is_refused(text: str, said: str, tmp_path: 
     assert said in str(raised.value)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="BUG har.exchange_of: a body that is no base64, or holds half a surrogate pair, passes the schema and raises "
-    "binascii.Error or UnicodeEncodeError instead of DocumentInvalid",
-)
 @pytest.mark.parametrize("content", [{"text": "!!!x", "encoding": "base64"}, {"text": "\ud800"}])
 def test_a_body_that_cannot_be_decoded_is_refused(content: dict, tmp_path: Path) -> None:
     document = json.loads((REPOSITORY / "bench" / "recordings" / "phase-0.json").read_text())

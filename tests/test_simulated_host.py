@@ -116,7 +116,7 @@ def test_a_client_that_is_cancelled_while_it_waits_frees_the_slot() -> None:
 
 
 Visit = tuple[Fraction, int, int, Fraction | None]
-"""Arrival (s), work until the first text and until the end (ms), and after how long (s) the client leaves, if it does."""
+"""Arrival (s), work until first text and until the end (ms), and after how long (s) the client leaves, if it does."""
 
 visits = st.lists(
     st.tuples(
@@ -132,39 +132,54 @@ tables = st.integers(1, 4).flatmap(
 )
 
 
-def exactly(found: list[Visit], table: list[Fraction]) -> tuple[dict, dict, dict]:
-    """When each visit began, had its first text and ended, in rational numbers: nothing is rounded."""
-    began: dict[int, Fraction] = {}
-    heads: dict[int, Fraction] = {}
-    ends: dict[int, Fraction] = {}
-    done = {index: Fraction(0) for index in range(len(found))}
-    leaves = {index: visit[0] + visit[3] for index, visit in enumerate(found) if visit[3] is not None}
-    now, here, over = Fraction(0), [], set()
-    while True:
-        over |= {index for index, when in leaves.items() if when <= now and index not in ends}
-        here = [index for index in here if index not in over and index not in ends]
-        for index, visit in enumerate(found):
-            if visit[0] <= now and index not in began and index not in over and len(here) < len(table):
-                began[index] = now
-                here.append(index)
-        rate = table[len(here) - 1] * 1000 if here else Fraction(0)
+class Exactly:
+    """When each visit begins, has its first text and ends, in rational numbers: nothing is rounded."""
+
+    def __init__(self, found: list[Visit], table: list[Fraction]) -> None:
+        self.found, self.table, self.now = found, table, Fraction(0)
+        self.began: dict[int, Fraction] = {}
+        self.heads: dict[int, Fraction] = {}
+        self.ends: dict[int, Fraction] = {}
+        self.done = [Fraction(0)] * len(found)
+        self.leaves = {index: visit[0] + visit[3] for index, visit in enumerate(found) if visit[3] is not None}
+        while coming := self._coming():
+            here, rate = self._here(), self._rate()
+            step = min(coming) - self.now
+            self.now += step
+            for index in here:
+                self.done[index] += step * rate
+            self._note(here)
+
+    def _here(self) -> list[int]:
+        """Who is in work at this moment; who waits takes the slots that are free, in order."""
+        stay = [index for index, visit in enumerate(self.found) if visit[0] <= self.now and not self._is_over(index)]
+        here = [index for index in stay if index in self.began]
+        here += [index for index in stay if index not in self.began][: len(self.table) - len(here)]
         for index in here:
-            if done[index] >= found[index][1]:
-                heads.setdefault(index, now)
-        coming = [visit[0] for visit in found] + list(leaves.values())
+            self.began.setdefault(index, self.now)
+        self._note(here)
+        return here
+
+    def _is_over(self, index: int) -> bool:
+        return index in self.ends or (index in self.leaves and self.leaves[index] <= self.now)
+
+    def _note(self, here: list[int]) -> None:
         for index in here:
-            coming += [now + (found[index][goal] - done[index]) / rate for goal in (1, 2)]
-        coming = [moment for moment in coming if moment > now]
-        if not coming:
-            return began, heads, ends
-        step = min(coming) - now
-        now += step
-        for index in here:
-            done[index] += step * rate
-            if done[index] >= found[index][1]:
-                heads.setdefault(index, now)
-            if done[index] == found[index][2]:
-                ends[index] = now
+            if self.done[index] >= self.found[index][1]:
+                self.heads.setdefault(index, self.now)
+            if self.done[index] >= self.found[index][2]:
+                self.ends.setdefault(index, self.now)
+
+    def _rate(self) -> Fraction:
+        here = self._here()
+        return self.table[len(here) - 1] * 1000 if here else Fraction(0)
+
+    def _coming(self) -> list[Fraction]:
+        """The moments after this one at which something happens."""
+        moments = [*(visit[0] for visit in self.found), *self.leaves.values()]
+        for index in self._here():
+            moments += [self.now + (self.found[index][goal] - self.done[index]) / self._rate() for goal in (1, 2)]
+        return [moment for moment in moments if moment > self.now]
 
 
 def visited(found: list[Visit], table: list[Fraction]) -> tuple[list[Work], list[int]]:
@@ -195,20 +210,18 @@ def visited(found: list[Visit], table: list[Fraction]) -> tuple[list[Work], list
 
 @given(visits, tables)
 def test_clients_that_come_and_leave_find_what_exact_arithmetic_says(found: list[Visit], table: list[Fraction]) -> None:
-    began, heads, ends = exactly(found, table)
-    leaves = [visit[0] + visit[3] for visit in found if visit[3] is not None]
-    moments = [*began.values(), *heads.values(), *ends.values()]
+    exact = Exactly(found, table)
     # A client that leaves in the very moment in which its answer ends may be seen either way.
-    assume(all(abs(leave - moment) > Fraction(1, 10**6) for leave in leaves for moment in moments if leave != moment))
+    assume(all(abs(leave - ended) > 1e-6 for leave in exact.leaves.values() for ended in exact.ends.values()))
     works, in_work = visited(found, table)
     assert max(in_work, default=0) <= len(table)
     for index, work in enumerate(works):
         ended = work.done.done() and not work.done.cancelled()
-        assert ended == (index in ends)
+        assert ended == (index in exact.ends)
         if ended:
-            assert work.done.result() == pytest.approx(float(ends[index]), abs=1e-6)
-            assert work.head.result() == pytest.approx(float(heads[index]), abs=1e-6)
-            assert work.queue_ms == pytest.approx(float(began[index] - found[index][0]) * 1000, abs=1e-3)
+            assert work.done.result() == pytest.approx(float(exact.ends[index]), abs=1e-6)
+            assert work.head.result() == pytest.approx(float(exact.heads[index]), abs=1e-6)
+            assert work.queue_ms == pytest.approx(float(exact.began[index] - found[index][0]) * 1000, abs=1e-3)
 
 
 @given(visits, tables)

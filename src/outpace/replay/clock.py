@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import selectors
 from collections.abc import Callable
 from contextvars import Context
@@ -57,9 +58,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._ties = itertools.count()
         self._scheduled: list[_Timer]
         super().__init__(self._jumping)
-        # asyncio takes timers that are due within the real clock's resolution for due: a millionth of a second on one
-        # system, 16 thousandths on another.
-        self._clock_resolution = 1e-9
+
+    @property
+    def _clock_resolution(self) -> float:
+        """What asyncio takes for due at once: the rounding of this clock, wherever it stands.
+
+        By default it is the real clock's resolution: 16 ms on one system, a billionth of a second on another.
+        """
+        return max(1e-9, 4 * math.ulp(self._jumping.now))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _real: float) -> None:
+        """Leave what asyncio read off the real clock alone."""
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""

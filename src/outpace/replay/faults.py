@@ -73,6 +73,8 @@ def parse(text: str) -> Fault:
     end_s = _seconds(found["end"]) if found["end"] else float("inf")
     if end_s <= start_s:
         raise UsageError(f"--fault: {shown} ends before it begins.")
+    if kind == "jumps" and found["host"] not in ("clock", "*"):
+        raise UsageError(f"--fault: in {shown}, only the coordinator's clock jumps; write clock:jumps(30s).")
     if kind == "jumps" and parameter is None:
         raise UsageError(f"--fault: {shown} does not say how far the clock jumps; write jumps(30s).")
     return Fault(found["host"], kind, start_s, end_s, _parameter(kind, parameter, shown))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import outpace
 from outpace.documents import read_json, write_json
+from outpace.errors import DocumentInvalid
 from outpace.prompts import Generation, workload
 from outpace.replay.recording import Exchange, Level, RecordedHost, RecordedRun, Recording
 
@@ -28,7 +29,33 @@ def write(path: Path, recording: Recording) -> None:
 
 def read(path: Path) -> Recording:
     """Read a recording; raises ``DocumentInvalid`` that says what is wrong and where."""
-    return from_har(read_json(path, "recording"))
+    document = read_json(path, "recording")
+    try:
+        recording = from_har(document)
+        _require_replayable(recording)
+    except ValueError as error:  # of a text that is none, a body that is no base64, a URL that is none
+        raise DocumentInvalid(f"The recording {path} cannot be replayed: {error}.") from error
+    return recording
+
+
+def _require_replayable(recording: Recording) -> None:
+    """What a schema cannot say; raises ``ValueError``."""
+    names = [host.name for host in recording.hosts]
+    for host in recording.hosts:
+        if not 0 < (urlsplit(host.url).port or 80) < 65536 or not urlsplit(host.url).hostname:
+            raise ValueError(f"{host.name} has no usable URL")
+        levels = [level.in_flight for level in host.levels]
+        if len(set(levels)) < len(levels):
+            raise ValueError(f"{host.name} has two levels of the same concurrency")
+    for prompt in recording.workload.prompts:
+        prompt.text.encode()
+    for exchange in recording.exchanges:
+        if exchange.host not in names:
+            raise ValueError(f"an entry belongs to {exchange.host}, which is none of the hosts")
+        if exchange.prompt is not None and exchange.prompt >= len(recording.workload.prompts):
+            raise ValueError(
+                f"an entry answers prompt {exchange.prompt}, and there are {len(recording.workload.prompts)}"
+            )
 
 
 def to_har(recording: Recording) -> dict[str, Any]:

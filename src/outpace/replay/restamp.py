@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_NUMBER = rb"[0-9]+(?:\.[0-9]+)?"
+_NUMBER = rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _OLLAMA_WORK = ("load_duration", "prompt_eval_duration", "eval_duration")
 _OPENAI_WORK = ("prompt_ms", "predicted_ms", "generation_time_ms")
 _WITH_QUEUE = ("total_duration", "time_to_first_token_ms")
