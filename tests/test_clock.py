@@ -183,9 +183,12 @@ def test_what_is_ready_on_a_real_socket_is_read_before_the_clock_moves() -> None
                 client.sendall(b"here")
                 assert select.select([mine], [], [], 10)[0]
                 mine.setblocking(False)
-                loop = asyncio.get_running_loop()
+                loop, ready = asyncio.get_running_loop(), asyncio.Event()
+                loop.add_reader(mine, ready.set)
                 with anyio.fail_after(60):
-                    return await loop.sock_recv(mine, 10), loop.time()
+                    await ready.wait()
+                loop.remove_reader(mine)
+                return mine.recv(10), loop.time()
 
     assert run_virtually(main) == (b"here", 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from functools import cache
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from harness import REPOSITORY
 from outpace.replay import fit, har
 from outpace.replay.burst import burst_ms, gain
-from outpace.replay.model import speed_curve
+from outpace.replay.model import HostModel, speed_curve
 from outpace.replay.pace import Pace, alone, sizes
 from outpace.replay.recording import Exchange, Level, Recording, Scene
 from outpace.replay.restamp import restamp, split_told
@@ -179,6 +180,10 @@ def test_without_answers_there_is_one_slot_and_no_level() -> None:
     assert fit.slots([]) == fit.slots([failed]) == 1
     assert fit.level(4, [failed]) is None
     assert (fit.first_text_piece(failed), fit.output_tokens(failed)) == (0, 0)
+    twice = Exchange(
+        "a", "x#0", 0, "/", "{}", 0.0, 5.0, 200, "", ((1.0, b'"completion_tokens": 3 "completion_tokens":31'),)
+    )
+    assert fit.output_tokens(twice) == 31
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -244,3 +249,22 @@ def test_a_real_answer_is_cut_and_put_together_without_loss(name: str) -> None:
 def test_a_time_with_an_exponent_is_a_number_too() -> None:
     stamped = json.loads(restamp(b'{"queue_time_ms": 5e-05}', "openai", queue_ms=100.0, stretch=2.0))
     assert stamped["queue_time_ms"] == pytest.approx(100.0, abs=0.001)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_host_answers_with_bytes_of_its_own(name: str) -> None:
+    found = recording(name)
+    for host in found.hosts:
+        model = HostModel(host, found)
+        for prompt in range(8):
+            mine = {each.body for each in found.exchanges if each.host == host.name and each.prompt == prompt}
+            answer = model.answer(prompt, Scene("pull", "pull", 0))
+            assert answer.head + answer.rest + answer.told in mine
+
+
+def test_many_slots_take_no_more_memory_than_few() -> None:
+    tracemalloc.start()
+    speed_curve([Level(1, 10.0, 1.0), Level(4, 25.0, 1.0)], slots=100_000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000

@@ -107,6 +107,8 @@ def test_a_body_that_was_shortened_is_read_whole() -> None:
         }
     ]
     assert har.exchange_of(entry).chunks == ((1.0, b"sho"), (2.0, b"rter"))
+    entry["_chunks"] = [[1.0, 3], [2.0, 2]]
+    assert har.exchange_of(entry).chunks == ((1.0, b"sho"), (2.0, b"rter"))
 
 
 @pytest.mark.parametrize(
@@ -158,10 +160,13 @@ def test_any_body_is_the_same_on_disk_and_back(body: bytes, tmp_path: Path) -> N
     # A character that two pieces share is no reason to lose it.
     pieces = tuple((float(at), body[at : at + 1]) for at in range(len(body)))
     host = RecordedHost("a", "http://a:1", "ollama", None, "ollama", "m", None, 0.0, 1)
-    exchange = Exchange("a", "x#0", 0, "/api/generate", "{}", 1.0, 9.0, 200, "text/plain", pieces)
+    sent = '{"prompt": "Z\u00fcrich"}'
+    exchange = Exchange("a", "x#0", 0, "/api/generate", sent, 1.0, 9.0, 200, "text/plain", pieces)
     kept = Recording("2026-01-01T00:00:00+00:00", (host,), workload(["why"]), (), (exchange,))
     har.write(tmp_path / "r.json", kept)
     assert har.read(tmp_path / "r.json") == kept
+    (entry,) = har.to_har(kept)["log"]["entries"]
+    assert entry["request"]["bodySize"] == len(sent) + 1
 
 
 @pytest.mark.parametrize(
@@ -179,6 +184,18 @@ def test_what_is_no_recording_at_all_is_refused(text: str, said: str, tmp_path: 
 def test_a_body_that_cannot_be_decoded_is_refused(content: dict, tmp_path: Path) -> None:
     document = json.loads((REPOSITORY / "bench" / "recordings" / "phase-0.json").read_text())
     document["log"]["entries"][0]["response"]["content"].update(content)
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    with pytest.raises(DocumentInvalid):
+        har.read(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("field", ["name", "url"])
+def test_hosts_that_cannot_be_told_apart_are_refused(field: str, tmp_path: Path) -> None:
+    document = json.loads((REPOSITORY / "bench" / "recordings" / "phase-0.json").read_text())
+    first, second = document["log"]["_outpace"]["hosts"]
+    for entry in document["log"]["entries"]:
+        entry["_host"] = first["name"] if field == "name" else entry["_host"]
+    second[field] = first[field]
     (tmp_path / "r.json").write_text(json.dumps(document))
     with pytest.raises(DocumentInvalid):
         har.read(tmp_path / "r.json")

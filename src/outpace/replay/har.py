@@ -41,6 +41,8 @@ def read(path: Path) -> Recording:
 def _require_replayable(recording: Recording) -> None:
     """What a schema cannot say; raises ``ValueError``."""
     names = [host.name for host in recording.hosts]
+    if len({*names}) < len(names) or len({host.url for host in recording.hosts}) < len(names):
+        raise ValueError("two hosts have the same name or the same URL")
     for host in recording.hosts:
         if not 0 < (urlsplit(host.url).port or 80) < 65536 or not urlsplit(host.url).hostname:
             raise ValueError(f"{host.name} has no usable URL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 
 from outpace.errors import DocumentInvalid
@@ -80,8 +81,7 @@ def speed_curve(levels: Sequence[Level], slots: int) -> Callable[[int], float]:
                 return low_rate + (high_rate - low_rate) * (in_work - low) / (high - low)
         return points[-1][1]
 
-    curve = [1.0, *(total(in_work) / alone / in_work for in_work in range(1, slots + 1))]
-    return lambda in_work: curve[in_work]
+    return cache(lambda in_work: total(in_work) / alone / in_work)
 
 
 def _bodies(host: RecordedHost, recording: Recording) -> dict[int, Exchange]:
