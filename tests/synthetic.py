@@ -16,7 +16,7 @@ from outpace.dispatch import Coordinator, Outcome, find_strategy
 from outpace.engines import Client, Engine, Identity
 from outpace.engines.detect import engine_for
 from outpace.hosts import Host
-from outpace.prompts import workload
+from outpace.prompts import Generation, workload
 from outpace.replay import ReplayTransport, VirtualLoop
 from outpace.replay.faults import Fault
 from outpace.replay.faulty import FaultyTransport
@@ -108,9 +108,9 @@ class _Wire(httpx.AsyncByteStream):
             yield piece
 
     async def aclose(self) -> None:
+        await self._inner.aclose()
         self._wires.open -= self._open
         self._open = False
-        await self._inner.aclose()
 
 
 @dataclass
@@ -134,10 +134,11 @@ def play(
     strategy: str = "serial-per-side",
     prompts: int = 8,
     timeout_s: float = 30.0,
+    max_tokens: int = 32,
     coordinator: Callable[..., Coordinator] = Coordinator,
 ) -> Played:
     """Run ``prompts`` prompts over ``hosts`` while ``faults`` act."""
-    work = workload([f"prompt {number}" for number in range(prompts)])
+    work = workload([f"prompt {number}" for number in range(prompts)], Generation(max_tokens))
     texts = tuple(prompt.text for prompt in work.prompts)
     replay = ReplayTransport({f"{host.name}:1": host for host in hosts}, texts)  # type: ignore[misc]
     inner = Wires(replay, {f"{host.name}:1" for host in hosts if host.late_head})

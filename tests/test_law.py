@@ -6,6 +6,7 @@ It is held over thousands of fault schedules, through the whole HTTP client and 
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -62,6 +63,7 @@ def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: 
     the_record_adds_up(played, [host.name for host in chosen])
     assert played.left_open == 0
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
+    nothing_is_tried_for_ever(played)
     if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
         SPENT["promised"] += 1
         assert not played.outcome.run.failed, played.outcome.run.failed
@@ -118,6 +120,16 @@ def it_ends_in_time(played: Played, faults: list[Fault], prompts: int, host_coun
     limit_s = timeout_s * (prompts + ATTEMPTS_A_HOST * host_count) + jumps_s
     assert played.took_s <= limit_s + 1e-6
     assert played.outcome.run.makespan_ms <= limit_s * 1000 + 1e-3
+    for attempt in (*played.outcome.run.requests, *played.outcome.run.failed_attempts):
+        assert attempt.wall_ms <= (timeout_s + jumps_s) * 1000 + 1e-3
+
+
+def nothing_is_tried_for_ever(played: Played) -> None:
+    """A host spoils a prompt so often and no more; it may be busy, or find a connection stale, as often as it likes."""
+    spoilt = Counter(
+        (each.prompt, each.host) for each in played.outcome.run.failed_attempts if each.kind not in ("busy", "stale")
+    )
+    assert max(spoilt.values(), default=0) <= ATTEMPTS_A_HOST, spoilt
 
 
 def a_healthy_host_can_do_it(chosen: list[Synthetic], faults: list[Fault], prompts: int, timeout_s: float) -> bool:

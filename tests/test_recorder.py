@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +19,19 @@ from harness import REPOSITORY, ThreadedHosts, ollama
 from outpace.hosts import Host
 from outpace.measurement import Measurement
 from outpace.prompts import DEFAULT_PROMPTS
+from outpace.regression import replay
 from outpace.replay import har
+from outpace.replay.recorder import Recorder, RecordingTransport
 from outpace.replay.recording import Exchange
 from outpace.replay.redact import _blot_chunks, redacted
 from outpace.session import Session
 from outpace.worlds import Settings
+from virtual import run_virtually
+
+pytest_plugins = ["pytester"]
 
 ROUNDS = 2
+RECORDINGS = REPOSITORY / "bench" / "recordings"
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +187,102 @@ def test_a_session_that_is_cut_keeps_its_finished_runs(tmp_path: Path, monkeypat
     found = har.read(tmp_path / "r.json")
     assert [run.name for run in found.runs][-1] == "serial-per-side#0"
     assert replace(found, runs=()).rounds == 1
+
+
+def test_a_recording_is_made_and_replayed_on_the_command_line(pytester: pytest.Pytester, monkeypatch) -> None:
+    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
+    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=shutil.ignore_patterns("recordings", "__py*"))
+    monkeypatch.setenv("OUTPACE_TOKEN_A", "hush-hush")
+    options = ("bench/test_strategies.py", "-p", "no:cacheprovider", "--strategies=serial-per-side")
+    once = ("--record=r.json", "--rounds=1", "--baseline=a")
+    with ThreadedHosts(ollama("m", pause_s=0.03), ollama("m", pause_s=0.03)) as hosts:
+        pytester.runpytest_subprocess(*options, hosts.option, *once).assert_outcomes(passed=1)
+        assert "Bearer hush-hush" in {asked.headers.get("authorization") for asked in hosts.asked}
+    found = har.read(pytester.path / "r.json")
+    assert "hush" not in (pytester.path / "r.json").read_text()
+    names = ["solo@a#0", "solo@b#0", "serial-per-side#0/baseline", "serial-per-side#0"]
+    assert [run.name for run in found.runs] == names
+    assert sorted((each.run, each.prompt) for each in found.exchanges) == sorted(
+        (name, prompt) for name in names for prompt in range(8)
+    )
+    pytester.runpytest_subprocess(*options, "--hosts=replay:r.json").assert_outcomes(passed=1)
+    report = json.loads((pytester.path / "reports" / "report-serial-per-side.json").read_text())
+    assert report["replay_error"]["runs"] == 1
+
+
+def test_the_file_can_be_read_after_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    end = Recorder.end
+
+    def end_and_read(self: Recorder, *how) -> None:
+        end(self, *how)
+        seen.append([run.name for run in har.read(tmp_path / "r.json").runs])
+
+    monkeypatch.setattr(Recorder, "end", end_and_read)
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        measure(hosts, tmp_path / "r.json", tmp_path)
+    assert [len(names) for names in seen] == list(range(1, 3 + 2 * ROUNDS))
+    assert all(later[:-1] == earlier for earlier, later in pairwise(seen))
+
+
+def test_a_connection_that_was_refused_is_kept_with_its_error() -> None:
+    async def main() -> list[Exchange]:
+        transport = RecordingTransport(httpx.AsyncHTTPTransport())
+        transport.run = "serial-per-side#0"
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.post(f"http://127.0.0.1:{port}/api/generate", json={"prompt": "p"})
+        return transport.exchanges
+
+    with socket.socket() as deaf:  # bound and not listening: connections to it are refused
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        (only,) = anyio.run(main)
+    assert only.error.startswith("ConnectError: ")
+    assert (only.status, only.chunks, only.answered) == (0, (), False)
+
+
+@pytest.mark.parametrize("name", ["ollama-np1", "llama-server-np4", "vllm"])
+@pytest.mark.parametrize("strategy", ["serial-per-side", "all-parallel"])
+def test_every_recording_without_texts_has_the_same_makespans_and_tokens(name, strategy, tmp_path: Path) -> None:
+    har.write(tmp_path / "r.json", redacted(har.read(RECORDINGS / f"{name}.json")))
+    runs = [
+        [each.run for each in replay(file, strategy, tmp_path).rounds]
+        for file in (RECORDINGS / f"{name}.json", tmp_path / "r.json")
+    ]
+    assert [(run.makespan_ms, run.output_tokens) for run in runs[0]] == [
+        (run.makespan_ms, run.output_tokens) for run in runs[1]
+    ]
+
+
+texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=4)
+
+
+@given(texts, st.booleans(), st.lists(st.integers(0, 60), max_size=8), st.sampled_from([b"", b"data: "]))
+def test_of_a_text_its_length_alone_is_left(said: list[str], escaped: bool, cuts: list[int], prefix: bytes) -> None:
+    lines = [prefix + json.dumps({"response": text}, ensure_ascii=escaped).encode() for text in said]
+    body, at = b"\n".join(lines), 0
+    pieces = []
+    for cut in cuts:
+        pieces.append((float(at), body[at : at + cut]))
+        at += cut
+    after = _blot_chunks((*pieces, (float(at), body[at:])))
+    assert [ms for ms, _ in after] == [*(ms for ms, _ in pieces), float(at)]
+    left = b"".join(piece for _, piece in after).split(b"\n")
+    assert [json.loads(line.removeprefix(prefix))["response"] for line in left] == ["x" * len(text) for text in said]
+
+
+def test_a_request_that_is_cancelled_before_it_is_answered_is_kept() -> None:
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+            return await anyio.sleep_forever()
+
+    async def main() -> list[Exchange]:
+        transport = RecordingTransport(Silent())
+        transport.run = "serial-per-side#0"
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=None) as client:
+            with anyio.move_on_after(5):
+                await client.post("http://a:1/api/generate", json={"prompt": "p"})
+        return transport.exchanges
+
+    assert [each.status for each in run_virtually(main)] == [0]

@@ -64,6 +64,10 @@ class Session:
             self.engines = self._wait(self.world.engines(client))
             self._hosts.update({authority_of(engine.host): name for name, engine in self.engines.items()})
             require_hosts(self.settings.faults, self.engines)
+            if len(self._hosts) < len(self.engines) and (self.settings.faults or self.world.recorder is not None):
+                raise UsageError(
+                    "Two hosts share one address: they can be measured, but neither recorded nor given faults."
+                )
             self._require_baseline()
             self._coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s, watch=self._watch)
             self.ordered = self._wait(self._warm_up())

@@ -15,8 +15,8 @@ from outpace.replay.clock import VirtualLoop
 from outpace.replay.faults import Fault
 
 FLOOD_PIECE_BYTES = 64 << 10
-FLOOD_PIECES = 4096
-"""An endless answer is 256 MiB a piece of the true one: a thousand times what a few hundred tokens may take."""
+FLOOD_PIECES = 256
+"""An endless answer is 16 MiB longer for each piece of the true one: far more than thousands of tokens may take."""
 PIECES_AHEAD = 4096
 TICK_S = 0.001
 """A wait for a silence to end is this much longer: timers may go off a rounding early, before the silence is over."""

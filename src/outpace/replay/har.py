@@ -41,8 +41,8 @@ def read(path: Path) -> Recording:
 def _require_replayable(recording: Recording) -> None:
     """What a schema cannot say; raises ``ValueError``."""
     names = [host.name for host in recording.hosts]
-    if len({*names}) < len(names) or len({host.url for host in recording.hosts}) < len(names):
-        raise ValueError("two hosts have the same name or the same URL")
+    if len({*names}) < len(names) or len({urlsplit(host.url).netloc for host in recording.hosts}) < len(names):
+        raise ValueError("two hosts have the same name or the same address")
     for host in recording.hosts:
         if not 0 < (urlsplit(host.url).port or 80) < 65536 or not urlsplit(host.url).hostname:
             raise ValueError(f"{host.name} has no usable URL")
@@ -101,7 +101,7 @@ def _entry(exchange: Exchange, url: str, began: datetime) -> dict[str, Any]:
         "time": _rounded(exchange.wall_ms),
         "request": {
             "method": "POST" if exchange.sent else "GET",
-            "url": url + exchange.path,
+            "url": urlsplit(url)._replace(path=exchange.path).geturl(),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": [],

@@ -5,6 +5,7 @@ No header is kept, neither the request's nor the response's but for its content 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ class RecordingTransport(httpx.AsyncBaseTransport):
         )
         try:
             response = await self._inner.handle_async_request(request)
-        except Exception as error:
+        except BaseException as error:  # one that is cancelled too
             if run:
                 wall_ms = (anyio.current_time() - now) * 1000
                 self.exchanges.append(replace(kept, wall_ms=wall_ms, error=f"{type(error).__name__}: {error}"))
@@ -167,11 +168,27 @@ class Recorder:
         )
 
     def _numbered(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
-        """The exchanges with their hosts' names and their prompts' numbers instead of addresses and texts."""
-        index = {prompt.text: prompt.index for prompt in reversed(self._workload.prompts)}
+        """The exchanges with their hosts' names and their prompts' numbers instead of addresses and texts.
+
+        Where a text is asked more than once, its answers in a run take its numbers in turn.
+        """
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for prompt in self._workload.prompts:
+            places[prompt.text].append(prompt.index)
+        first = {text: indices[0] for text, indices in places.items()}
+        same = {indices[0]: indices for indices in places.values()}
+        answered: Counter[tuple[str, int]] = Counter()
         names = {authority_of(engine.host): name for name, engine in self._hosts.items()}
-        return [
-            replace(each, host=names[each.host], prompt=fit.prompt_of(each.sent, index))
-            for each in exchanges
-            if each.host in names
-        ]
+        numbered = []
+        for each in exchanges:
+            if each.host not in names:
+                continue
+            number = fit.prompt_of(each.sent, first)
+            if number is not None:
+                turn = min(answered[each.run, number], len(same[number]) - 1)
+                found = replace(each, host=names[each.host], prompt=same[number][turn])
+                answered[each.run, number] += found.answered
+                numbered.append(found)
+            else:
+                numbered.append(replace(each, host=names[each.host]))
+        return numbered

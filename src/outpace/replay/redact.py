@@ -55,13 +55,16 @@ def _blot_chunks(chunks: tuple[tuple[float, bytes], ...]) -> tuple[tuple[float, 
 
 
 def _blot_line(line: bytes) -> bytes:
-    prefix = b"data: " if line.startswith(b"data: ") else b""
+    prefix = next((each for each in (b"data: ", b"data:") if line.startswith(each)), b"")
+    data = line[len(prefix) :].strip()
+    if not line.strip() or data == b"[DONE]":
+        return line
     try:
-        found = json.loads(line[len(prefix) :])
-    except ValueError:
-        known = not line.strip() or line.strip() == b"data: [DONE]" or line.startswith((b":", b"event:"))
-        return line if known else b"x" * len(line)
-    return prefix + json.dumps(_blot_value(found), ensure_ascii=False, separators=(",", ":")).encode()
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return b":" + b"x" * (len(line) - 1) if line.startswith(b":") else b"x" * len(line)
+    blotted = json.dumps(_blot_value(found), ensure_ascii=False, separators=(",", ":"))
+    return prefix + blotted.encode("utf-8", "replace")
 
 
 def _blot_value(value: Any, key: str = "") -> Any:
