@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import httpx
 
-from outpace.dispatch import Coordinator, Outcome, find_strategy
+from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
 from outpace.engines import Client, Engine, Identity
 from outpace.engines.detect import engine_for
 from outpace.hosts import Host
@@ -131,7 +131,7 @@ def play(
     hosts: Sequence[Synthetic],
     faults: Sequence[Fault] = (),
     *,
-    strategy: str = "serial-per-side",
+    strategy: str | Strategy = "serial-per-side",
     prompts: int = 8,
     timeout_s: float = 30.0,
     max_tokens: int = 32,
@@ -144,6 +144,7 @@ def play(
     inner = Wires(replay, {f"{host.name}:1" for host in hosts if host.late_head})
     watched: list[tuple[int, int]] = []
     names = {f"{host.name}:1": host.name for host in hosts}
+    how = find_strategy(strategy) if isinstance(strategy, str) else strategy
 
     async def main() -> Played:
         faulty = FaultyTransport(inner, faults, names)
@@ -152,7 +153,7 @@ def play(
             began = anyio.current_time()
             faulty.begin()
             outcome = await coordinator(engines, timeout_s=timeout_s, watch=lambda _, *done: watched.append(done)).run(
-                strategy, find_strategy(strategy), work, [host.name for host in hosts], cache_key="k"
+                str(strategy), how, work, [host.name for host in hosts], cache_key="k"
             )
             faulty.end()
             return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)

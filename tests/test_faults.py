@@ -156,6 +156,30 @@ def test_a_clock_that_jumps_loses_nothing() -> None:
         assert outcome.answers == tuple(answer_to(prompt) for prompt in range(8))
 
 
+def test_a_death_and_a_timeout_at_one_moment_cost_an_attempt_and_no_more() -> None:
+    """A jump lets both cancel one task as a piece arrives; a cancellation that neither takes would lose the prompt."""
+    faults = parse_all(["a:slow(10)", "a:dies@900ms-1400ms", "clock:jumps(45s)@50ms"])
+    played = play([Synthetic("a", 5.0, round_trip_ms=0.0)], faults, prompts=1)
+    assert played.outcome.answers == (answer_to(0),)
+    assert played.took_s < 46
+
+
+@given(
+    st.sampled_from(sorted(set(KINDS) - {"jumps"})),
+    st.sampled_from(["serial-per-side", "all-parallel"]),
+    st.sampled_from([1.0, 2.5, 30.0]),
+    st.floats(1.0, 4000.0),
+)
+def test_a_fault_that_does_not_come_changes_nothing(kind: str, strategy: str, timeout_s: float, work_ms: float) -> None:
+    """Not even how soon a host learns that a client's patience was over."""
+    hosts = [Synthetic("a", work_ms), Synthetic("b", 900.0, slots=2, protocol="openai")]
+    healthy = play(hosts, strategy=strategy, timeout_s=timeout_s).outcome
+    parameter = 10.0 if kind == "slow" else None
+    assert play(
+        hosts, [Fault("*", kind, 1e6, parameter=parameter)], strategy=strategy, timeout_s=timeout_s
+    ).outcome == (healthy)
+
+
 def test_a_live_clock_cannot_jump() -> None:
     async def begin() -> None:
         FaultyTransport(httpx.AsyncHTTPTransport(), [parse("clock:jumps(3s)")], {}).begin()

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import pairwise
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from conftest import LAW_SCHEDULES
-from outpace.dispatch import STRATEGIES
+from outpace.dispatch import STRATEGIES, Job
 from outpace.dispatch.coordinator import ATTEMPTS_A_HOST
 from outpace.replay.faults import KINDS, Fault
 from synthetic import Played, Synthetic, answer_to, play
@@ -32,6 +34,17 @@ hosts = st.lists(
     min_size=1,
     max_size=5,
 ).map(lambda found: [Synthetic(f"h{index}", *each) for index, each in enumerate(found)])
+
+
+async def send_all_to_all(job: Job) -> None:
+    """As wrong as a strategy can be: each prompt to each host at once."""
+    async with anyio.create_task_group() as tasks:
+        for host in job.hosts:
+            for prompt in job.prompts:
+                tasks.start_soon(job.send, host, prompt)
+
+
+EVERY_STRATEGY = {**STRATEGIES, "all-to-all": send_all_to_all}
 times = st.sampled_from([0.0, 0.001, 0.05, 0.3, 0.9, 1.0, 2.5, 7.0])
 
 
@@ -51,11 +64,11 @@ def schedules(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault]]:
     return chosen, faults
 
 
-@given(schedules(), st.integers(1, 12), st.sampled_from(sorted(STRATEGIES)), st.sampled_from(TIMEOUTS_S))
+@given(schedules(), st.integers(1, 12), st.sampled_from(sorted(EVERY_STRATEGY)), st.sampled_from(TIMEOUTS_S))
 @settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
 def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float) -> None:
     chosen, faults = schedule
-    played = play(chosen, faults, strategy=strategy, prompts=prompts, timeout_s=timeout_s)
+    played = play(chosen, faults, strategy=EVERY_STRATEGY[strategy], prompts=prompts, timeout_s=timeout_s)
     SPENT["requests"] += played.requests
     SPENT["schedules"] += 1
     event(f"{len(played.outcome.run.failed)} of {prompts} failed")
@@ -64,6 +77,8 @@ def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: 
     assert played.left_open == 0
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
     nothing_is_tried_for_ever(played)
+    each_prompt_is_at_one_host_at_a_time(played)
+    no_answer_came_through_a_fault(played, chosen, faults)
     if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
         SPENT["promised"] += 1
         assert not played.outcome.run.failed, played.outcome.run.failed
@@ -130,6 +145,48 @@ def nothing_is_tried_for_ever(played: Played) -> None:
         (each.prompt, each.host) for each in played.outcome.run.failed_attempts if each.kind not in ("busy", "stale")
     )
     assert max(spoilt.values(), default=0) <= ATTEMPTS_A_HOST, spoilt
+
+
+def each_prompt_is_at_one_host_at_a_time(played: Played) -> None:
+    attempts = [*played.outcome.run.failed_attempts, *(each for each in played.outcome.run.requests if not each.error)]
+    for prompt in range(len(played.outcome.run.requests)):
+        mine = sorted((each.start_ms, each.start_ms + each.wall_ms) for each in attempts if each.prompt == prompt)
+        assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(mine)), mine
+
+
+def no_answer_came_through_a_fault(played: Played, chosen: list[Synthetic], faults: list[Fault]) -> None:
+    """Or the law would be held over faults that do not act. Where the clock jumps, times say nothing of it."""
+    if any(fault.kind == "jumps" for fault in faults):
+        return
+    by_name = {host.name: host for host in chosen}
+    for request in played.outcome.run.requests:
+        if request.error is None:
+            host = by_name[request.host]
+            began_s, ended_s = request.start_ms / 1000, (request.start_ms + request.wall_ms) / 1000
+            mine = [fault for fault in faults if fault.concerns(host.name)]
+            for fault in mine:
+                assert not spoils(fault, mine, host, began_s, ended_s), (fault, request)
+
+
+def spoils(fault: Fault, mine: list[Fault], host: Synthetic, began_s: float, ended_s: float) -> bool:
+    """Whether ``fault`` rules out that ``host`` answered a request so; what happens at one moment may do either."""
+
+    def inside(at_s: float) -> bool:
+        return fault.start_s + 1e-6 < at_s < fault.end_s - 1e-6
+
+    if fault.kind == "refuses":
+        return inside(began_s)
+    if fault.kind == "dies":
+        return inside(began_s) or began_s + 1e-6 < fault.start_s < ended_s - 1e-6
+    if fault.kind == "busy":  # a request that a silence held back arrives after it
+        return inside(began_s) and not any(each.kind == "silent" for each in mine)
+    if fault.kind == "silent":
+        return inside(ended_s)
+    throughout = fault.start_s <= began_s and ended_s < fault.end_s
+    if fault.kind == "slow":
+        least_s = (host.work_ms + host.round_trip_ms) / 1000 * (fault.parameter or 1.0)
+        return throughout and ended_s - began_s < least_s - 1e-6
+    return throughout
 
 
 def a_healthy_host_can_do_it(chosen: list[Synthetic], faults: list[Fault], prompts: int, timeout_s: float) -> bool:
