@@ -1,8 +1,12 @@
-"""Hypothesis profiles: how much the law of the coordinator is put to the test; HYPOTHESIS_PROFILE names one."""
+"""Hypothesis profiles, of which HYPOTHESIS_PROFILE names one, and the suite in a folder of its own."""
 
 import os
+import shutil
 
+import pytest
 from hypothesis import settings
+
+from harness import REPOSITORY
 
 LAW_SCHEDULES = {"dev": 200, "ci": 2_000, "nightly": 100_000}
 
@@ -10,3 +14,12 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with the experiment as the repository has it."""
+    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
+    ignored = shutil.ignore_patterns("__pycache__", "recordings")
+    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=ignored)
+    return pytester

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -98,3 +100,17 @@ class ThreadedHosts:
         for server in self._servers:
             server.shutdown()
             server.server_close()
+
+
+def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run the suite in a process of its own."""
+    return suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *arguments)
+
+
+def paragraph_of(result: pytest.RunResult) -> str:
+    """The one error that a session ended with; fails where there is a traceback."""
+    text = result.stdout.str() + "\n" + result.stderr.str()
+    assert "Traceback" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("ERROR: ")]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR == 4
+    return line

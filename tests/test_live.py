@@ -24,9 +24,7 @@ def test_every_strategy_runs_on_real_engines(tmp_path: Path) -> None:
     with Session(Settings(hosts=EmbeddedHosts(2, rtt_ms=5.0, slots=2), workload=SHORT)) as session:
         for strategy in ("sequential", "serial-per-side", "all-parallel"):
             measurement = Measurement(session, strategy, report_dir=tmp_path)
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+            measurement.measure(1)
             found = document.read(tmp_path / f"report-{strategy}.json")
             assert found["source"] == "embedded"
             requests = found["rounds"][0]["run"]["requests"]
@@ -51,9 +49,7 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
         settings = Settings(hosts=hosts, workload=SHORT, baseline=engines[0].name, timeout_s=60)
         with Session(settings, watch=kill_once_it_has_answered) as session:
             measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+            measurement.measure(1)
     run = measurement.rounds[0].run
     assert killed == [doomed.name]
     assert not run.failed

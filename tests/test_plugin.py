@@ -7,35 +7,13 @@ import shutil
 
 import pytest
 
-from harness import REPOSITORY, ThreadedHosts, ollama
+from harness import REPOSITORY, ThreadedHosts, ollama, paragraph_of, run
 from outpace.prompts import DEFAULT_PROMPTS
 
 pytest_plugins = ["pytester"]
 
 
 PUBLISHED = REPOSITORY / "bench" / "recordings" / "phase-0.json"
-
-
-@pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A folder with the experiment as the repository has it."""
-    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
-    ignored = shutil.ignore_patterns("__pycache__", "recordings")
-    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=ignored)
-    return pytester
-
-
-def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *arguments)
-
-
-def paragraph_of(result: pytest.RunResult) -> str:
-    """The one error that a session ended with; fails where there is a traceback."""
-    text = result.stdout.str() + "\n" + result.stderr.str()
-    assert "Traceback" not in text
-    (line,) = [line for line in text.splitlines() if line.startswith("ERROR: ")]
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    return line
 
 
 def report(suite: pytest.Pytester, strategy: str) -> dict:

@@ -57,10 +57,7 @@ def measure(hosts: ThreadedHosts, file: Path, folder: Path, *, redact: bool = Fa
     )
     with Session(settings) as session:
         measurement = Measurement(session, "serial-per-side", report_dir=folder)
-        for _ in range(ROUNDS):
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+        measurement.measure(ROUNDS)
 
 
 def test_every_run_is_kept_with_its_exchanges(session_file) -> None:
@@ -94,10 +91,7 @@ def test_it_replays_to_what_was_measured(session_file, tmp_path: Path) -> None:
         settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
         with Session(settings) as session:
             measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
-            for _ in range(ROUNDS):
-                measurement.prepare()
-                measurement.run()
-                measurement.settle()
+            measurement.measure(ROUNDS)
         assert len(measurement.replay_errors) == ROUNDS
         assert max(map(abs, measurement.replay_errors)) < 0.1
 
@@ -121,9 +115,7 @@ def test_without_texts_a_recording_replays_to_the_same_figures(tmp_path: Path) -
     for name, each in (("plain", found), ("blotted", redacted(found))):
         with Session(Settings(recording=each, workload=each.workload, baseline=each.baseline)) as session:
             measurement = Measurement(session, "all-parallel", report_dir=tmp_path / name)
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+            measurement.measure(1)
         reports.append(measurement.rounds)
     assert reports[0] == reports[1]
 

@@ -29,9 +29,7 @@ def test_a_session_with_a_prompt_given_twice_can_be_replayed(tmp_path: Path) -> 
         work = workload(["same words", "other words", "same words"])
         with Session(Settings(hosts=named, record=tmp_path / "r.json", workload=work, baseline="a")) as session:
             measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+            measurement.measure(1)
     assert not replay(tmp_path / "r.json", "serial-per-side", tmp_path).rounds[0].run.failed
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from harness import REPOSITORY
+from harness import REPOSITORY, paragraph_of, run
 from outpace.dispatch.strategies import STRATEGIES
 from outpace.measurement import Measurement
 from outpace.regression import replay
@@ -94,10 +93,7 @@ def replayed(found, strategy: str, folder: Path, rounds: int, **how) -> Measurem
     settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
     with Session(settings) as session:
         measurement = Measurement(session, strategy, report_dir=folder, **how)
-        for _ in range(rounds):
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+        measurement.measure(rounds)
     return measurement
 
 
@@ -177,30 +173,15 @@ def test_without_a_recorded_baseline_the_faster_host_is_found() -> None:
         assert session.ordered == ("local", "remote")
 
 
-@pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A folder with the experiment as the repository has it."""
-    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
-    ignored = shutil.ignore_patterns("__pycache__", "recordings")
-    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=ignored)
-    return pytester
-
-
 def paragraph(suite: pytest.Pytester, *arguments: str) -> str:
-    """The one error that a session ends with; fails where there is a traceback or another exit code."""
-    result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "--strategies=serial-per-side", *arguments)
-    text = result.stdout.str() + "\n" + result.stderr.str()
-    assert "Traceback" not in text
-    assert result.ret == pytest.ExitCode.USAGE_ERROR == 4
-    (line,) = [line for line in text.splitlines() if line.startswith("ERROR: ")]
-    return line
+    return paragraph_of(run(suite, "--strategies=serial-per-side", *arguments))
 
 
 def test_reports_and_benchmark_json_of_the_command_line_are_equal_twice(suite: pytest.Pytester) -> None:
     written = []
     for attempt in ("first", "second"):
         options = (f"--hosts=replay:{recording('vllm')}", f"--report-dir={attempt}", f"--benchmark-json={attempt}.json")
-        result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "-k", "not regression", *options)
+        result = run(suite, "-k", "not regression", *options)
         assert result.ret == 0
         files = [*sorted((suite.path / attempt).iterdir()), suite.path / f"{attempt}.json"]
         written.append([file.read_bytes() for file in files])

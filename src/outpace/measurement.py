@@ -93,6 +93,13 @@ class Measurement:
         if self.problem:
             raise Unfinished(f"{self.strategy} did not finish: {self.problem}")
 
+    def measure(self, rounds: int) -> None:
+        """Measure so many rounds, one after another; raises ``Unfinished`` as ``settle`` does."""
+        for _ in range(rounds):
+            self.prepare()
+            self.run()
+            self.settle()
+
     def verdict(self) -> Verdict:
         """What the gate says of the rounds so far."""
         return judge(self.comparison(), self._threshold, self.problem)
@@ -112,10 +119,11 @@ class Measurement:
         return Scene(self.strategy, self.strategy, len(self.rounds))
 
     def _write(self) -> None:
-        verdict = self.verdict()
+        comparison = self.comparison()
+        verdict = judge(comparison, self._threshold, self.problem)
         report = document.build(
             self._session.origin,
-            self.comparison(),
+            comparison,
             self.rounds,
             verdict.threshold,
             verdict.verdict,

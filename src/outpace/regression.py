@@ -21,10 +21,7 @@ def replay(recording: Path, strategy: str, report_dir: Path) -> Measurement:
     settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
     with Session(settings) as session:
         measurement = Measurement(session, strategy, report_dir=report_dir)
-        for _ in range(found.rounds):
-            measurement.prepare()
-            measurement.run()
-            measurement.settle()
+        measurement.measure(found.rounds)
     return measurement
 
 

@@ -14,7 +14,7 @@ import anyio
 import httpx
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
-from outpace.dispatch.coordinator import Watcher
+from outpace.dispatch.coordinator import PING_TIMEOUT_S, Watcher
 from outpace.dispatch.strategies import keep_in_flight
 from outpace.engines import Client
 from outpace.engines.client import authority_of, network_transport
@@ -22,7 +22,7 @@ from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.prompts import Workload
 from outpace.records import Run
 from outpace.replay import Scene
-from outpace.replay.faults import require_hosts
+from outpace.replay.faults import require_hosts, require_virtual_clock
 from outpace.replay.faulty import FaultyTransport
 from outpace.replay.recorder import Recorder
 from outpace.report import document
@@ -33,7 +33,6 @@ T = TypeVar("T")
 SAMPLE_PROMPTS = 3
 """So many prompts are timed on each host to find the fastest."""
 BASELINE = "sequential"
-PING_TIMEOUT_S = 5.0
 RECORDED_LEVELS = (2, 4, 8)
 """How many requests at once a recording tries on each host."""
 
@@ -110,8 +109,7 @@ class Session:
         faults = self.settings.faults
         if not faults:
             return self.world.transport
-        if self.settings.recording is None and any(fault.kind == "jumps" for fault in faults):
-            raise UsageError("--fault: the clock can jump in a replay only; live it is not ours to move.")
+        require_virtual_clock(faults, virtual=self.settings.recording is not None)
         self._faulty = FaultyTransport(self.world.transport or network_transport(), faults, self._hosts)
         return self._faulty
 

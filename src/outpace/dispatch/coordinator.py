@@ -159,11 +159,11 @@ class Job:
                 self._note_failure(host, prompt, began, error)
                 if error.again_here and not last_try:
                     continue
-                if not isinstance(error, EngineBusy):
-                    self._tried[prompt.index, host] += ATTEMPTS_A_HOST if isinstance(error, RequestRefused) else 1
                 if isinstance(error, EngineBusy):
                     self._rest(host, down=False, asked_s=error.retry_after_s)
-                elif error.host_down or isinstance(error, ConnectionStale):
+                    return False
+                self._tried[prompt.index, host] += ATTEMPTS_A_HOST if isinstance(error, RequestRefused) else 1
+                if error.host_down or isinstance(error, ConnectionStale):
                     self._rest(host, down=True)
                 return False
             else:

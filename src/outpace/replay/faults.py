@@ -95,6 +95,12 @@ def _seconds(text: str) -> float:
     return float(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1])
 
 
+def require_virtual_clock(faults: Iterable[Fault], *, virtual: bool) -> None:
+    """Raise ``UsageError`` for a jump of a clock that is not ``virtual``."""
+    if not virtual and any(fault.kind == "jumps" for fault in faults):
+        raise UsageError("--fault: the clock can jump in a replay only; live it is not ours to move.")
+
+
 def require_hosts(faults: Iterable[Fault], hosts: Iterable[str]) -> None:
     """Raise ``UsageError`` for a fault of a host that is not there."""
     names = list(hosts)

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 import anyio
 import httpx
 
-from outpace.errors import UsageError
 from outpace.replay.clock import VirtualLoop
-from outpace.replay.faults import Fault
+from outpace.replay.faults import Fault, require_virtual_clock
 
 FLOOD_PIECE_BYTES = 64 << 10
 FLOOD_PIECES = 256
@@ -39,10 +38,10 @@ class FaultyTransport(httpx.AsyncBaseTransport):
         """A run begins in which the faults act. Raises ``UsageError`` for a jump of a clock that is not virtual."""
         self.end()
         loop = asyncio.get_running_loop()
+        require_virtual_clock(self._faults, virtual=isinstance(loop, VirtualLoop))
         for fault in self._faults:
             if fault.kind == "jumps" and fault.parameter is not None:
-                if not isinstance(loop, VirtualLoop):
-                    raise UsageError("--fault: the clock can jump in a replay only; live it is not ours to move.")
+                assert isinstance(loop, VirtualLoop)
                 self._jumps.append(loop.call_later(fault.start_s, loop.jump, fault.parameter))
         self._began = loop.time()
 
