@@ -189,3 +189,10 @@ def test_a_cold_load_and_a_cache_inside_a_round_are_noted():
     found = compared(a_round(request(load_ms=812.0, cached_tokens=7), baseline=[request(load_ms=5.0)]))
     assert "loaded inside a round 1 times; the slowest load took 812 ms" in found.notes[0]
     assert "7 prompt tokens" in found.notes[1]
+
+
+@pytest.mark.parametrize("wall_ms", [0.0, 5e-324])
+def test_of_next_to_no_time_there_is_no_share(wall_ms):
+    found = figures(request(wall_ms=wall_ms, server_ms=9.0))
+    assert found.network_share is None
+    assert found.added_latency_ms is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,10 +106,10 @@ def _host_figures(
     added = [overhead for request in requests if (overhead := request.overhead_ms) is not None]
     source, share = "server time", None
     if added and len(added) == len(requests) and server_time_whole:
-        share = sum(added) / wall if wall else None
+        share = _share(sum(added), wall)
     else:
         added, source = list(round_trips_ms), "round trips"
-        share = fmean(added) * len(requests) / wall if added and wall else None
+        share = _share(fmean(added) * len(requests), wall) if added else None
     tokens = sum(request.output_tokens or 0 for request in requests)
     busy = sum(request.wall_ms if request.server_ms is None else request.server_ms for request in requests)
     return HostFigures(
@@ -118,6 +119,12 @@ def _host_figures(
         share,
         busy / tokens if tokens else None,
     )
+
+
+def _share(part_ms: float, whole_ms: float) -> float | None:
+    """``part_ms`` / ``whole_ms``, None where that is no number: of no time at all there is no share."""
+    share = part_ms / whole_ms if whole_ms else math.inf
+    return share if math.isfinite(share) else None
 
 
 def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
