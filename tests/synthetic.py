@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import httpx
 
-from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
+from outpace.dispatch import Coordinator, Limits, Outcome, Strategy, find_strategy, limit_of
 from outpace.engines import Client, Engine, Identity
 from outpace.engines.detect import engine_for
 from outpace.hosts import Host
@@ -135,6 +135,7 @@ def play(
     prompts: int = 8,
     timeout_s: float = 30.0,
     max_tokens: int = 32,
+    limits: Limits = "sweep",
     coordinator: Callable[..., Coordinator] = Coordinator,
 ) -> Played:
     """Run ``prompts`` prompts over ``hosts`` while ``faults`` act."""
@@ -153,7 +154,12 @@ def play(
             began = anyio.current_time()
             faulty.begin()
             outcome = await coordinator(engines, timeout_s=timeout_s, watch=lambda _, *done: watched.append(done)).run(
-                str(strategy), how, work, [host.name for host in hosts], cache_key="k"
+                str(strategy),
+                how,
+                work,
+                [host.name for host in hosts],
+                cache_key="k",
+                limit=limit_of(strategy if isinstance(strategy, str) else "pull", limits),
             )
             faulty.end()
             return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from conftest import LAW_SCHEDULES
-from outpace.dispatch import STRATEGIES, Job
-from outpace.dispatch.coordinator import ATTEMPTS_A_HOST
+from outpace.dispatch import STRATEGIES, Job, Limits
+from outpace.dispatch.job import ATTEMPTS_A_HOST
 from outpace.replay.faults import KINDS, Fault
 from synthetic import Played, Synthetic, answer_to, play
 
@@ -44,7 +44,7 @@ async def send_all_to_all(job: Job) -> None:
                 tasks.start_soon(job.send, host, prompt)
 
 
-EVERY_STRATEGY = {**STRATEGIES, "all-to-all": send_all_to_all}
+EVERY_STRATEGY = [*STRATEGIES, "all-to-all"]
 times = st.sampled_from([0.0, 0.001, 0.05, 0.3, 0.9, 1.0, 2.5, 7.0])
 
 
@@ -64,20 +64,30 @@ def schedules(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault]]:
     return chosen, faults
 
 
-@given(schedules(), st.integers(1, 12), st.sampled_from(sorted(EVERY_STRATEGY)), st.sampled_from(TIMEOUTS_S))
+@given(
+    schedules(),
+    st.integers(1, 12),
+    st.sampled_from(EVERY_STRATEGY),
+    st.sampled_from(TIMEOUTS_S),
+    st.sampled_from([1, 3, "adaptive"]),
+)
 @settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
-def hold(schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float) -> None:
+def hold(
+    schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
+) -> None:
     chosen, faults = schedule
-    played = play(chosen, faults, strategy=EVERY_STRATEGY[strategy], prompts=prompts, timeout_s=timeout_s)
+    how = strategy if strategy in STRATEGIES else send_all_to_all
+    played = play(chosen, faults, strategy=how, prompts=prompts, timeout_s=timeout_s, limits=limits)
     SPENT["requests"] += played.requests
     SPENT["schedules"] += 1
     event(f"{len(played.outcome.run.failed)} of {prompts} failed")
     every_prompt_is_accounted_for(played, prompts)
-    the_record_adds_up(played, [host.name for host in chosen])
+    hedged = strategy == "hedged"
+    the_record_adds_up(played, [host.name for host in chosen], hedged=hedged)
     assert played.left_open == 0
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
     nothing_is_tried_for_ever(played)
-    each_prompt_is_at_one_host_at_a_time(played)
+    each_prompt_is_at_one_host_at_a_time(played, hedged=hedged)
     no_answer_came_through_a_fault(played, chosen, faults)
     if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
         SPENT["promised"] += 1
@@ -100,7 +110,7 @@ def every_prompt_is_accounted_for(played: Played, prompts: int) -> None:
     assert played.watched == [(done, prompts) for done in range(1, prompts + 1)], "a prompt was done twice"
 
 
-def the_record_adds_up(played: Played, names: list[str]) -> None:
+def the_record_adds_up(played: Played, names: list[str], *, hedged: bool) -> None:
     run = played.outcome.run
     assert list(run.hosts) == names
     ends = [0.0]
@@ -115,7 +125,9 @@ def the_record_adds_up(played: Played, names: list[str]) -> None:
             assert failure.start_ms >= 0
             assert failure.wall_ms >= 0
             # An answered prompt is asked no more; a failed one is recorded as its last attempt went.
-            over_by_ms = request.start_ms if request.error is None else request.start_ms + request.wall_ms
+            # A copy of it may fail while the first is on its way, and is called off when that is answered.
+            copied = request.error is not None or hedged
+            over_by_ms = request.start_ms + request.wall_ms if copied else request.start_ms
             assert failure.start_ms + failure.wall_ms <= over_by_ms + 1e-6
         if request.error is None:
             ends.append(request.start_ms + request.wall_ms)
@@ -142,16 +154,31 @@ def it_ends_in_time(played: Played, faults: list[Fault], prompts: int, host_coun
 def nothing_is_tried_for_ever(played: Played) -> None:
     """A host spoils a prompt so often and no more; it may be busy, or find a connection stale, as often as it likes."""
     spoilt = Counter(
-        (each.prompt, each.host) for each in played.outcome.run.failed_attempts if each.kind not in ("busy", "stale")
+        (each.prompt, each.host)
+        for each in played.outcome.run.failed_attempts
+        if each.kind not in ("busy", "stale", "spent")
     )
     assert max(spoilt.values(), default=0) <= ATTEMPTS_A_HOST, spoilt
 
 
-def each_prompt_is_at_one_host_at_a_time(played: Played) -> None:
+def each_prompt_is_at_one_host_at_a_time(played: Played, *, hedged: bool) -> None:
+    """Or, where stragglers are copied, at two different ones; a copy that lost is called off when the other answers."""
     attempts = [*played.outcome.run.failed_attempts, *(each for each in played.outcome.run.requests if not each.error)]
-    for prompt in range(len(played.outcome.run.requests)):
-        mine = sorted((each.start_ms, each.start_ms + each.wall_ms) for each in attempts if each.prompt == prompt)
-        assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(mine)), mine
+    for prompt, request in enumerate(played.outcome.run.requests):
+        mine = sorted(
+            (each.start_ms, each.start_ms + each.wall_ms, each.host) for each in attempts if each.prompt == prompt
+        )
+        if not hedged:
+            assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(mine)), mine
+        for begins_ms, _, host in mine:
+            assert sum(each[0] <= begins_ms < each[1] - 1e-6 and each[2] != host for each in mine) <= 1, mine
+        for host in {each[2] for each in mine}:
+            here = [each for each in mine if each[2] == host]
+            assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(here)), mine
+        spent = [each for each in played.outcome.run.failed_attempts if (each.prompt, each.kind) == (prompt, "spent")]
+        assert len(spent) <= hedged
+        for each in spent:
+            assert each.start_ms + each.wall_ms == pytest.approx(request.start_ms + request.wall_ms)
 
 
 def no_answer_came_through_a_fault(played: Played, chosen: list[Synthetic], faults: list[Fault]) -> None:

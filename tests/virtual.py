@@ -48,7 +48,7 @@ class NumberEngine:
         if not self._up(anyio.current_time()):
             raise ConnectFailed(f"{self.host.name} is down")
 
-    async def generate(self, prompt: str, _settings: Generation, _cache_key: str) -> Completion:
+    async def generate(self, prompt: str, _settings: Generation, _cache_key: str, _heard: object = None) -> Completion:
         number, began = int(prompt), anyio.current_time()
         self.asked.append((began, number))
         self.in_flight += 1

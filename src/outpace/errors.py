@@ -94,6 +94,13 @@ class TimedOut(RequestFailed):
     kind = "timeout"
 
 
+class CalledOff(RequestFailed):
+    """Another host answered the prompt first: what this one did for it is spent."""
+
+    kind = "spent"
+    host_down = False
+
+
 class EngineBusy(RequestFailed):
     """The engine's queue is full (503, 429): it asks to be left alone for ``retry_after_s`` seconds."""
 

@@ -14,7 +14,8 @@ import anyio
 import httpx
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
-from outpace.dispatch.coordinator import PING_TIMEOUT_S, Watcher
+from outpace.dispatch.job import PING_TIMEOUT_S
+from outpace.dispatch.ledger import Watcher
 from outpace.dispatch.strategies import keep_in_flight
 from outpace.engines import Client
 from outpace.engines.client import authority_of, network_transport

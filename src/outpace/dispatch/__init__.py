@@ -1,6 +1,19 @@
 """Dispatch: which host gets which prompt, when, and nothing lost on the way."""
 
-from outpace.dispatch.coordinator import Coordinator, Job, Outcome
-from outpace.dispatch.strategies import STRATEGIES, Strategy, find_strategy
+from outpace.dispatch.coordinator import Coordinator
+from outpace.dispatch.expectation import HostKnowledge
+from outpace.dispatch.job import Job
+from outpace.dispatch.ledger import Outcome
+from outpace.dispatch.strategies import STRATEGIES, Limits, Strategy, find_strategy, limit_of
 
-__all__ = ["STRATEGIES", "Coordinator", "Job", "Outcome", "Strategy", "find_strategy"]
+__all__ = [
+    "STRATEGIES",
+    "Coordinator",
+    "HostKnowledge",
+    "Job",
+    "Limits",
+    "Outcome",
+    "Strategy",
+    "find_strategy",
+    "limit_of",
+]

@@ -1,4 +1,4 @@
-"""How a host is doing during one run: standing, asked to be left alone for a while, or down."""
+"""How a host is doing during one run: what it has in flight, and whether it stands, rests, or is down."""
 
 from __future__ import annotations
 
@@ -46,3 +46,19 @@ class HostHealth:
     def answered(self) -> None:
         """The host answered a prompt: what went wrong before counts no more."""
         self.pauses = 0
+
+
+@dataclass
+class Gauge:
+    """How many requests a host has in flight, and the request-seconds that they add up to; times in seconds."""
+
+    in_flight: int = 0
+    _request_s: float = 0.0
+    _as_of_s: float = 0.0
+
+    def add(self, change: int, now_s: float) -> float:
+        """Let ``change`` more be in flight from now on; gives the request-seconds until now."""
+        self._request_s += self.in_flight * (now_s - self._as_of_s)
+        self._as_of_s = now_s
+        self.in_flight += change
+        return self._request_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,10 +53,12 @@ class Engine(Protocol):
     server_includes_queue: bool
     """Whether the server time that the engine tells includes the wait in its queue."""
 
-    async def generate(self, prompt: str, settings: Generation, cache_key: str) -> Completion:
+    async def generate(
+        self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
+    ) -> Completion:
         """Answer ``prompt``. Runs with different ``cache_key`` share no cache, where the engine can promise it.
 
-        Raises ``RequestFailed``.
+        ``heard`` is called for each piece of text as it arrives, a token mostly. Raises ``RequestFailed``.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from outpace.engines.base import Completion, Identity, count, largest_answer, number, parse_object
@@ -32,7 +34,9 @@ class OllamaEngine:
         """Ask for the version: the cheapest request there is. Raises ``RequestFailed``."""
         await self._client.get(self.host, "/api/version")
 
-    async def generate(self, prompt: str, settings: Generation, cache_key: str) -> Completion:
+    async def generate(
+        self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
+    ) -> Completion:
         """Answer ``prompt``; Ollama has no switch for its cache, so ``cache_key`` is of no use to it.
 
         Raises ``RequestFailed``.
@@ -50,8 +54,11 @@ class OllamaEngine:
             if "error" in part:
                 raise EngineFailed(f"{self.host.name} failed while it answered: {error_text(line)}")
             said = part.get("response")
-            if first_token_ms is None and (said or part.get("thinking")):
-                first_token_ms = (anyio.current_time() - began) * 1000
+            if said or part.get("thinking"):
+                if first_token_ms is None:
+                    first_token_ms = (anyio.current_time() - began) * 1000
+                if heard:
+                    heard()
             if isinstance(said, str):
                 text.append(said)
             if part.get("done") is True:

@@ -5,6 +5,7 @@ llama-server, vLLM and Ollama's own ``/v1`` speak it, each with additions of its
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -35,7 +36,9 @@ class OpenAIEngine:
         """Ask for health, or the models where the engine has no health to tell. Raises ``RequestFailed``."""
         await self._client.get(self.host, PING_PATHS.get(self.identity.engine, "/v1/models"))
 
-    async def generate(self, prompt: str, settings: Generation, cache_key: str) -> Completion:
+    async def generate(
+        self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
+    ) -> Completion:
         """Answer ``prompt``; raises ``RequestFailed``."""
         began = anyio.current_time()
         stream = _Stream(self.host)
@@ -43,8 +46,11 @@ class OpenAIEngine:
 
         def take(line: bytes) -> None:
             nonlocal first_token_ms
-            if stream.read(line) and first_token_ms is None:
-                first_token_ms = (anyio.current_time() - began) * 1000
+            if stream.read(line):
+                if first_token_ms is None:
+                    first_token_ms = (anyio.current_time() - began) * 1000
+                if heard:
+                    heard()
 
         body = self._body(prompt, settings, cache_key)
         await self._client.post(self.host, "/v1/chat/completions", body, take, limit=largest_answer(prompt, settings))

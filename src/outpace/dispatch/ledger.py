@@ -1,0 +1,113 @@
+"""The ledger of one run: what became of each prompt, attempt by attempt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from outpace.engines import Completion
+from outpace.errors import RequestFailed
+from outpace.prompts import Prompt
+from outpace.records import FailedAttempt, RequestRecord, Run
+
+Watcher = Callable[[str, int, int], None]
+"""Called with strategy, prompts done, prompts in all, whenever a prompt is done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run with the answers' texts in the order of the prompts, None where no host answered."""
+
+    run: Run
+    answers: tuple[str | None, ...]
+
+
+class Ledger:
+    """Keeps one record a prompt, its answer, and every attempt that gave none; time counts from its making."""
+
+    def __init__(self, name: str, prompts: Sequence[Prompt], watch: Watcher | None) -> None:
+        self._name, self._prompts, self._watch = name, prompts, watch
+        self._records: dict[int, RequestRecord] = {}
+        self._answers: dict[int, str] = {}
+        self._attempts: Counter[int] = Counter()
+        self._failures: list[FailedAttempt] = []
+        self._start = self._end = anyio.current_time()
+        self.all_done = anyio.Event()
+
+    def done(self, prompt: Prompt) -> bool:
+        """Whether ``prompt`` is answered or has failed."""
+        return prompt.index in self._records
+
+    def begin_attempt(self, prompt: Prompt) -> None:
+        """Count one attempt at ``prompt``."""
+        self._attempts[prompt.index] += 1
+
+    def note_answer(self, host: str, prompt: Prompt, began: float, completion: Completion) -> None:
+        """``host`` answered ``prompt``."""
+        self._answers[prompt.index] = completion.text
+        start_ms, wall_ms = self._times_ms(began)
+        self._done(
+            RequestRecord(
+                prompt.index,
+                host,
+                start_ms,
+                wall_ms,
+                server_ms=completion.server_ms,
+                queue_ms=completion.queue_ms,
+                load_ms=completion.load_ms,
+                first_token_ms=completion.first_token_ms,
+                prompt_tokens=completion.prompt_tokens,
+                output_tokens=completion.output_tokens,
+                cached_tokens=completion.cached_tokens,
+                attempts=self._attempts[prompt.index],
+            )
+        )
+
+    def note_failure(self, host: str, prompt: Prompt, began: float, error: RequestFailed) -> None:
+        """One attempt at ``prompt`` on ``host`` gave no answer."""
+        start_ms, wall_ms = self._times_ms(began)
+        self._failures.append(FailedAttempt(prompt.index, host, start_ms, wall_ms, f"{error.kind}: {error}"))
+
+    def fail(self, prompt: Prompt, why: str) -> None:
+        """Name ``prompt`` among the failed, with what its last attempt said."""
+        last = next((failure for failure in reversed(self._failures) if failure.prompt == prompt.index), None)
+        if last is None:
+            now_ms = (anyio.current_time() - self._start) * 1000
+            self._done(RequestRecord(prompt.index, None, now_ms, 0.0, attempts=0, error=why))
+            return
+        self._done(
+            RequestRecord(
+                prompt.index,
+                last.host,
+                last.start_ms,
+                last.wall_ms,
+                attempts=self._attempts[prompt.index],
+                error=f"{last.error} ({why})",
+            )
+        )
+
+    def outcome(self, hosts: tuple[str, ...]) -> Outcome:
+        """What became of every prompt; all of them must be done."""
+        run = Run(
+            self._name,
+            hosts,
+            (self._end - self._start) * 1000,
+            tuple(self._records[prompt.index] for prompt in self._prompts),
+            tuple(self._failures),
+        )
+        return Outcome(run, tuple(self._answers.get(prompt.index) for prompt in self._prompts))
+
+    def _times_ms(self, began: float) -> tuple[float, float]:
+        """When an attempt began in this run, and how long it has taken."""
+        return (began - self._start) * 1000, (anyio.current_time() - began) * 1000
+
+    def _done(self, record: RequestRecord) -> None:
+        self._records[record.prompt] = record
+        self._end = anyio.current_time()
+        if self._watch:
+            self._watch(self._name, len(self._records), len(self._prompts))
+        if len(self._records) == len(self._prompts):
+            self.all_done.set()

@@ -1,0 +1,172 @@
+"""How many requests a host may have in flight: a fixed number, or one that is found while running."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+ROSE, FELL = 1.1, 0.9
+"""Throughput of a level over the best before it: what counts as more, and what as less."""
+AS_GOOD = 0.95
+"""The smallest level that gives this share of the best throughput is the one to keep."""
+FLAT_LEVELS = 2
+"""So many levels in a row without more throughput end the search."""
+TOKENS_A_REQUEST = 4
+"""A window of observation is over when this many tokens were heard for each request in flight."""
+PATIENCE = 50
+"""So many windows after it has settled, one more request in flight is tried again."""
+COLLAPSE = 0.5
+"""Throughput that falls to this share of what the same level gave halves the limit."""
+SHARE_OF_ONE_MORE = 0.5
+"""One more in flight is worth it where it gives this share of what one gave before."""
+
+
+@dataclass
+class Flight:
+    """One request in flight: when it began, and when it was first heard; seconds."""
+
+    began_s: float
+    first_s: float | None = None
+
+
+class Limit(Protocol):
+    """What a host may have in flight, ``now``; it is told of each request that begins, is heard, and ends."""
+
+    now: int
+    listens: bool
+    """Whether it wants to be told of text as it arrives."""
+
+    def began(self, at_s: float) -> Flight:
+        """A request was sent."""
+        ...
+
+    def heard(self, flight: Flight, at_s: float) -> None:
+        """A piece of text of its answer arrived: a token, mostly."""
+        ...
+
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+        """It is over, after so many were ``in_flight`` on average.
+
+        ``tokens`` are its output tokens, None where it was not answered, or the engine does not tell.
+        """
+        ...
+
+
+class FixedLimit:
+    """The same limit always: 1 where nothing is known, or what a sweep of the host's capacity found."""
+
+    listens = False
+
+    def __init__(self, limit: int = 1) -> None:
+        self.now = limit
+
+    def began(self, at_s: float) -> Flight:
+        """Nothing is learned from it."""
+        return Flight(at_s)
+
+    def heard(self, flight: Flight, at_s: float) -> None:
+        """Nothing is learned from it."""
+
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+        """Nothing is learned from it."""
+
+
+class AdaptiveLimit:
+    """Climbs the host's throughput curve: starts low, doubles while throughput does not fall, and keeps the best.
+
+    This is the method of incremental steps (H.-U. Heiss and R. Wagner, "Adaptive load control in transaction
+    processing systems", VLDB 1991), which was made for systems that thrash, begun by doubling as TCP's slow start is
+    (V. Jacobson, "Congestion avoidance and control", SIGCOMM 1988). Once settled it adds one from time to time, and
+    halves where throughput collapses (D.-M. Chiu and R. Jain, "Analysis of the increase and decrease algorithms for
+    congestion avoidance", 1989).
+
+    Throughput is counted in tokens as they arrive, so a level is judged within a part of an answer. Where an answer
+    comes in one piece it is inferred from its time by Little's law: requests in flight x tokens / time.
+
+    A limit that is ``known`` from before is where it begins, settled.
+    """
+
+    listens = True
+
+    def __init__(self, known: int | None = None, ceiling: int = 256) -> None:
+        self.now = known or 1
+        self._ceiling = ceiling
+        self._rates: dict[int, float] = {}
+        self._flat = 0
+        self._settled = known is not None
+        self._windows_settled = 0
+        self._in_flight = self._unheard = 0
+        self._ended_at_level = False
+        self._window: tuple[float, int] | None = None
+
+    def began(self, at_s: float) -> Flight:
+        """Count it in."""
+        self._in_flight += 1
+        self._unheard += 1
+        return Flight(at_s)
+
+    def heard(self, flight: Flight, at_s: float) -> None:
+        """Count the token, if the host is as full as it may be: a host with room tells nothing of its limit."""
+        if flight.first_s is None:
+            flight.first_s = at_s
+            self._unheard -= 1
+        if self._in_flight != self.now:
+            self._window = None
+        elif self._window is not None:
+            since_s, tokens = self._window
+            self._window = since_s, tokens + 1
+            if tokens + 1 >= TOKENS_A_REQUEST * self.now and at_s > since_s:
+                self._judge((tokens + 1) / (at_s - since_s))
+        elif not self._unheard or self._ended_at_level:
+            # All of them generate, or they do not although another has ended: then the host lets them queue.
+            self._window = at_s, 0
+
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+        """Count it out; an answer that came in one piece is judged by its time."""
+        full = self._in_flight == self.now and round(in_flight) == self.now
+        in_one_piece = flight.first_s is None or flight.first_s >= at_s
+        self._in_flight -= 1
+        self._unheard -= flight.first_s is None
+        self._ended_at_level = True
+        wall_s = at_s - flight.began_s
+        if tokens and in_one_piece and full and wall_s > 0:
+            self._judge(in_flight * tokens / wall_s)
+
+    def _judge(self, rate: float) -> None:
+        """Take note of the throughput of the present level, and go where that points."""
+        self._window = None
+        if self._settled:
+            self._hold(rate)
+            return
+        best = max(self._rates.values(), default=0.0)
+        self._rates[self.now] = rate
+        self._flat = 0 if rate > ROSE * best else self._flat + 1
+        if rate < FELL * best or self._flat >= FLAT_LEVELS or self.now >= self._ceiling:
+            self._settle()
+        else:
+            self._go_to(min(2 * self.now, self._ceiling))
+
+    def _settle(self) -> None:
+        best = max(self._rates.values())
+        self._settled, self._windows_settled = True, 0
+        self._go_to(min(level for level, rate in self._rates.items() if rate >= AS_GOOD * best))
+        self._rates = {}
+
+    def _hold(self, rate: float) -> None:
+        """Stay, unless throughput collapses; now and then see whether one more in flight gives more."""
+        self._windows_settled += 1
+        level, before = self.now, self._rates.get(self.now, rate)
+        below = self._rates.get(level - 1)
+        if rate < COLLAPSE * before:
+            self._rates = {}
+            self._go_to(max(1, level // 2))
+        elif below is not None and rate < below * (1 + SHARE_OF_ONE_MORE / (level - 1)):
+            self._rates = {level - 1: below}
+            self._go_to(level - 1)
+        else:
+            self._rates = {level: (before + rate) / 2}
+            if below is not None or self._windows_settled % PATIENCE == 0:
+                self._go_to(min(level + 1, self._ceiling))
+
+    def _go_to(self, level: int) -> None:
+        self.now, self._ended_at_level = level, False

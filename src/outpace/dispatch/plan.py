@@ -1,0 +1,112 @@
+"""A plan: which prompts are meant for which host, and when each host would be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from outpace.dispatch.expectation import Expectation
+from outpace.prompts import Prompt
+
+SWAPS_UP_TO = 64
+"""With more prompts than this, what a swap of two could win is little, and looking for it takes long."""
+WORTH_S = 1e-9
+
+
+class Plan:
+    """Queues of prompts by host, made by longest processing time first.
+
+    R. L. Graham, "Bounds on multiprocessing timing anomalies" (1969), and for hosts of unequal speed T. Gonzalez, O. H.
+    Ibarra and S. Sahni, "Bounds for LPT schedules on uniform processors" (1977): take the prompts longest first, and
+    give each to the host that would finish it first. ``improve`` then moves prompts away from the host that would
+    finish last, while that lets it all end sooner.
+    """
+
+    def __init__(
+        self, prompts: Iterable[Prompt], hosts: Sequence[str], expect: Expectation, stands: Callable[[str], bool]
+    ) -> None:
+        self._hosts, self._expect, self._stands = hosts, expect, stands
+        self._queues: dict[str, list[Prompt]] = {host: [] for host in hosts}
+        self._queued = dict.fromkeys(hosts, 0.0)
+        self._busy_until = dict.fromkeys(hosts, 0.0)
+        self._work: dict[int, float] = {}
+        for prompt in sorted(prompts, key=expect.work, reverse=True):
+            work = self._work[prompt.index] = expect.work(prompt)
+            self._put(prompt, min(hosts, key=lambda host, work=work: self._finish(host, work)))  # type: ignore[misc]
+        self._left = len(self._work)
+        self.improve(0.0, swap=self._left <= SWAPS_UP_TO)
+
+    def __len__(self) -> int:
+        return self._left
+
+    def take(self, host: str, now_s: float) -> Prompt | None:
+        """The longest of what is meant for ``host``, which begins with it now; None where nothing is."""
+        if not self._queues[host]:
+            return None
+        prompt = self._queues[host].pop(0)
+        self._queued[host] -= self._work[prompt.index]
+        self._busy_until[host] = max(self._busy_until[host], now_s) + self._work[prompt.index] / self._expect.rate(host)
+        self._left -= 1
+        return prompt
+
+    def idle(self, host: str, now_s: float) -> None:
+        """``host`` has nothing in flight, whatever was expected of it."""
+        self._busy_until[host] = now_s
+
+    def improve(self, now_s: float, *, swap: bool = False) -> None:
+        """Take from the host that would finish last what another would finish before that; ``swap`` two if need be."""
+        while True:
+            last = max((host for host in self._hosts if self._queues[host]), key=self._ends, default=None)
+            if last is None:
+                return
+            better = min(self._changes(last, now_s, swap=swap), key=lambda change: change[0], default=None)
+            if better is None:
+                return
+            _, prompt, host, back = better
+            self._remove(prompt, last)
+            self._put(prompt, host)
+            if back is not None:
+                self._remove(back, host)
+                self._put(back, last)
+            self._busy_until[host] = max(self._busy_until[host], now_s)
+
+    def _changes(self, last: str, now_s: float, *, swap: bool) -> Iterable[tuple[float, Prompt, str, Prompt | None]]:
+        """What would let ``last`` and its partner be done sooner than ``last`` alone is now, and when."""
+        until = self._ends(last) - WORTH_S
+        tried: set[tuple[float, str]] = set()
+        for prompt in reversed(self._queues[last]):
+            work = self._work[prompt.index]
+            for host in self._hosts:
+                if host == last or not self._stands(host) or (work, host) in tried:
+                    continue
+                tried.add((work, host))
+                ends = max(self._finish(host, work, now_s), self._finish(last, -work, now_s) if swap else 0.0)
+                if ends < until:
+                    yield ends, prompt, host, None
+                elif swap:
+                    for back in self._queues[host]:
+                        less = work - self._work[back.index]
+                        if less > 0:
+                            ends = max(self._finish(host, less, now_s), self._finish(last, -less, now_s))
+                            if ends < until:
+                                yield ends, prompt, host, back
+
+    def _finish(self, host: str, work: float, now_s: float = 0.0) -> float:
+        """When ``host`` would be done with all that is meant for it and ``work`` more."""
+        begins = max(self._busy_until[host], now_s)
+        ends = begins + (self._queued[host] + work) / self._expect.rate(host)
+        return max(ends, now_s + self._expect.alone_s(host, work))
+
+    def _ends(self, host: str) -> float:
+        return self._finish(host, 0.0) if self._stands(host) else float("inf")
+
+    def _put(self, prompt: Prompt, host: str) -> None:
+        queue, work = self._queues[host], self._work[prompt.index]
+        at = len(queue)
+        while at and self._work[queue[at - 1].index] < work:
+            at -= 1
+        queue.insert(at, prompt)
+        self._queued[host] += work
+
+    def _remove(self, prompt: Prompt, host: str) -> None:
+        self._queues[host].remove(prompt)
+        self._queued[host] -= self._work[prompt.index]
