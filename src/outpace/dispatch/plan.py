@@ -70,25 +70,24 @@ class Plan:
             self._busy_until[host] = max(self._busy_until[host], now_s)
 
     def _changes(self, last: str, now_s: float, *, swap: bool) -> Iterable[tuple[float, Prompt, str, Prompt | None]]:
-        """What would let ``last`` and its partner be done sooner than ``last`` alone is now, and when."""
+        """What would let ``last`` and its partner be done sooner than ``last`` alone is now, and when.
+
+        Without ``swap`` only the shortest prompt is looked at: where it cannot move, no longer one can.
+        """
         until = self._ends(last) - WORTH_S
-        tried: set[tuple[float, str]] = set()
-        for prompt in reversed(self._queues[last]):
+        others = [host for host in self._hosts if host != last and self._stands(host)]
+        for prompt in self._queues[last] if swap else self._queues[last][-1:]:
             work = self._work[prompt.index]
-            for host in self._hosts:
-                if host == last or not self._stands(host) or (work, host) in tried:
-                    continue
-                tried.add((work, host))
+            for host in others:
                 ends = max(self._finish(host, work, now_s), self._finish(last, -work, now_s) if swap else 0.0)
                 if ends < until:
                     yield ends, prompt, host, None
                 elif swap:
                     for back in self._queues[host]:
                         less = work - self._work[back.index]
-                        if less > 0:
-                            ends = max(self._finish(host, less, now_s), self._finish(last, -less, now_s))
-                            if ends < until:
-                                yield ends, prompt, host, back
+                        ends = max(self._finish(host, less, now_s), self._finish(last, -less, now_s))
+                        if less > 0 and ends < until:
+                            yield ends, prompt, host, back
 
     def _finish(self, host: str, work: float, now_s: float = 0.0) -> float:
         """When ``host`` would be done with all that is meant for it and ``work`` more."""

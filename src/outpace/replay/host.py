@@ -6,20 +6,29 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 class Work:
-    """One request at a host: ``head`` and ``done`` give the loop's time (s) at which each was reached."""
+    """One request at a host: ``reached`` gives, for each mark of its work, the loop's time (s) at which it was."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, head_ms: float, work_ms: float) -> None:
-        self.head: asyncio.Future[float] = loop.create_future()
-        self.done: asyncio.Future[float] = loop.create_future()
+    def __init__(self, loop: asyncio.AbstractEventLoop, marks_ms: Sequence[float]) -> None:
+        self.reached: list[asyncio.Future[float]] = [loop.create_future() for _ in marks_ms]
         self.asked = loop.time()
         self.began: float | None = None
         self.over = False
         """Whether it has left, with or without its answer."""
-        self.head_ms, self.work_ms = head_ms, work_ms
+        self.marks_ms = marks_ms
+
+    @property
+    def head(self) -> asyncio.Future[float]:
+        """The first mark: where the first text is due."""
+        return self.reached[0]
+
+    @property
+    def done(self) -> asyncio.Future[float]:
+        """The last mark: the end."""
+        return self.reached[-1]
 
     @property
     def queue_ms(self) -> float:
@@ -47,9 +56,9 @@ class SimulatedHost:
         self._tie = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    def submit(self, head_ms: float, work_ms: float) -> Work:
-        """Take a request in: its first text is due after ``head_ms`` of work, its end after ``work_ms``."""
-        work = Work(self._loop, head_ms, work_ms)
+    def submit(self, *marks_ms: float) -> Work:
+        """Take a request in, with the work (ms) after which each piece of its answer is due; the last is its end."""
+        work = Work(self._loop, marks_ms)
         self._waiting.append(work)
         self._catch_up()
         self._start_waiting()
@@ -61,8 +70,8 @@ class SimulatedHost:
         if work.over:
             return
         work.over = True  # not to be read off the futures: a client that is cancelled cancels the one it waits for
-        work.head.cancel()
-        work.done.cancel()
+        for reached in work.reached:
+            reached.cancel()
         if work.began is not None:
             self._catch_up()
             self._in_work -= 1
@@ -76,7 +85,7 @@ class SimulatedHost:
                 continue
             work.began = self._loop.time()
             self._in_work += 1
-            for at_ms, reached in ((work.head_ms, work.head), (work.work_ms, work.done)):
+            for at_ms, reached in zip(work.marks_ms, work.reached, strict=True):
                 heapq.heappush(self._due, (self._progress_ms + at_ms, next(self._tie), work, reached))
 
     def _catch_up(self) -> None:

@@ -13,13 +13,16 @@ from outpace.replay.pace import SHORTEST_MS, Pace
 from outpace.replay.recording import Exchange, Level, RecordedHost, Recording, Scene
 from outpace.replay.restamp import split_told
 
+MIDDLE_PIECES = 7
+"""In so many pieces, at most, is what comes between the first text and the end given out."""
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a host says to one prompt: ``head`` up to the first text, then ``rest``, then ``told``, the last events.
+    """What a host says to one prompt: ``head`` up to the first text, ``middle``, ``rest``, and then ``told``.
 
-    ``head_ms`` and ``work_ms`` are when the first text and the end are due, in ms of work. ``recorded_ms`` is the work
-    that the times inside ``told`` belong to.
+    ``head_ms`` and ``work_ms`` are when the first text and the end are due, in ms of work; ``middle`` holds pieces,
+    each with when it is due. ``told`` are the last events, and ``recorded_ms`` is the work that times in them mean.
     """
 
     content_type: str
@@ -29,6 +32,16 @@ class Answer:
     head_ms: float
     work_ms: float
     recorded_ms: float
+    middle: tuple[tuple[float, bytes], ...] = ()
+
+    def stretched(self, work_ms: float) -> Answer:
+        """The same answer with so much work."""
+
+        def due_ms(at_ms: float) -> float:
+            return min(at_ms / self.work_ms * work_ms, work_ms)  # rounding must not put it behind the end
+
+        middle = tuple((due_ms(at_ms), piece) for at_ms, piece in self.middle)
+        return replace(self, head_ms=due_ms(self.head_ms), work_ms=work_ms, middle=middle)
 
 
 class HostModel:
@@ -47,22 +60,28 @@ class HostModel:
         key = (prompt, scene)
         if key not in self._answers:
             said = self._said.get(prompt) or self._said.setdefault(prompt, self._say(self._bodies[prompt]))
-            work_ms = self._pace.work_ms(prompt, scene)
-            self._answers[key] = replace(said, head_ms=said.head_ms / said.work_ms * work_ms, work_ms=work_ms)
+            self._answers[key] = said.stretched(self._pace.work_ms(prompt, scene))
         return self._answers[key]
 
     def _say(self, exchange: Exchange) -> Answer:
         """The answer as it was recorded."""
         round_trip_ms = self.host.round_trip_ms
         work_ms = max(exchange.wall_ms - round_trip_ms, SHORTEST_MS)
-        pieces = [piece for _, piece in exchange.chunks]
         at = fit.first_text_piece(exchange)
-        head_ms = min(max(exchange.chunks[at][0] - round_trip_ms, 0.0), work_ms)
-        head, rest = b"".join(pieces[: at + 1]), b"".join(pieces[at + 1 :])
-        if not rest:  # all of it came in one piece
-            head, rest, head_ms = b"", head, work_ms
-        rest, told = split_told(rest)
-        return Answer(exchange.content_type, head, rest, told, head_ms, work_ms, work_ms)
+        came_ms = [min(max(ms - round_trip_ms, 0.0), work_ms) for ms, _ in exchange.chunks]
+        pieces = [piece for _, piece in exchange.chunks]
+        head, after, head_ms = b"".join(pieces[: at + 1]), pieces[at + 1 :], came_ms[at]
+        if not after:  # all of it came in one piece
+            return Answer(exchange.content_type, b"", *split_told(head), work_ms, work_ms, work_ms)
+        rest, told = split_told(b"".join(after))
+        middle, given = [], 0
+        for last in range(MIDDLE_PIECES):
+            count = len(after) * (last + 1) // (MIDDLE_PIECES + 1)
+            length = sum(map(len, after[:count]))
+            if given < length < len(rest):
+                middle.append((max(came_ms[at + count], head_ms), rest[given:length]))
+                given = length
+        return Answer(exchange.content_type, head, rest[given:], told, head_ms, work_ms, work_ms, tuple(middle))
 
 
 def speed_curve(levels: Sequence[Level], slots: int) -> Callable[[int], float]:

@@ -47,7 +47,7 @@ class ReplayTransport(httpx.AsyncBaseTransport):
 
 
 class _Replayed(httpx.AsyncByteStream):
-    """The body of one answer, given out half a round trip after the host's work on it has come so far."""
+    """The body of one answer, each piece half a round trip after the host's work on it has come so far."""
 
     def __init__(self, host: SimulatedHost, model: HostModel, answer: Answer) -> None:
         self._host, self._model, self._answer = host, model, answer
@@ -55,9 +55,12 @@ class _Replayed(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         answer = self._answer
-        work = self._work = self._host.submit(answer.head_ms, answer.work_ms)
-        await self._travel(await work.head)
-        yield answer.head
+        due_ms = [at_ms for at_ms, _ in answer.middle]
+        work = self._work = self._host.submit(answer.head_ms, *due_ms, answer.work_ms)
+        pieces = (answer.head, *(piece for _, piece in answer.middle))
+        for piece, reached in zip(pieces, work.reached, strict=False):
+            await self._travel(await reached)
+            yield piece
         ended = await work.done
         assert work.began is not None
         stretch = (ended - work.began) * 1000 / answer.recorded_ms
