@@ -9,6 +9,7 @@ from pathlib import Path
 from outpace.compare import Comparison, compare
 from outpace.dispatch import Outcome, find_strategy
 from outpace.documents import write_whole
+from outpace.efficiency import with_lower_bound
 from outpace.errors import Unfinished, UsageError
 from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.records import Round, Run
@@ -78,7 +79,10 @@ class Measurement:
             self._session.knock()
             self._run_baseline()
         assert self._baseline is not None
-        self.rounds.append(Round(self._baseline, self._run))
+        self._session.learn(self._run, self._baseline)
+        hosts = self._session.host_speeds()
+        run = with_lower_bound(self._run, self._baseline, hosts)
+        self.rounds.append(Round(with_lower_bound(self._baseline, self._baseline, hosts), run))
         failed = self._run.failed or self._baseline.failed
         if failed:
             whose = "the run" if self._run.failed else "the baseline"

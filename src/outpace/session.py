@@ -13,14 +13,17 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpx
 
-from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy
+from outpace.capacity import Capacity
+from outpace.dispatch import Coordinator, HostKnowledge, Outcome, Strategy, find_strategy, limit_of
+from outpace.dispatch.expectation import work_of
 from outpace.dispatch.job import PING_TIMEOUT_S
 from outpace.dispatch.ledger import Watcher
 from outpace.dispatch.strategies import keep_in_flight
+from outpace.efficiency import HostSpeed, seen_speeds
 from outpace.engines import Client
 from outpace.engines.client import authority_of, network_transport
 from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
-from outpace.prompts import Workload
+from outpace.prompts import Prompt, Workload, workload
 from outpace.records import Run
 from outpace.replay import Scene
 from outpace.replay.faults import require_hosts, require_virtual_clock
@@ -33,6 +36,7 @@ T = TypeVar("T")
 
 SAMPLE_PROMPTS = 3
 """So many prompts are timed on each host to find the fastest."""
+SHORTEST_S = 1e-6
 BASELINE = "sequential"
 RECORDED_LEVELS = (2, 4, 8)
 """How many requests at once a recording tries on each host."""
@@ -50,6 +54,12 @@ class Session:
         self._watch = watch
         self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
         """Of the cheap requests exchanged before runs, by host."""
+        self.capacities: dict[str, Capacity] = {}
+        """What concurrency does to hosts, as far as it is known."""
+        self.speeds: dict[str, float] = {}
+        """Work a second of each host with one request in flight, as the warm-up showed it."""
+        self._relative: defaultdict[str, list[float]] = defaultdict(list)
+        self._tokens: dict[int, int] = {}
         self._runs = 0
         self._hosts: dict[str, str] = {}
         self._faulty: FaultyTransport | None = None
@@ -70,6 +80,7 @@ class Session:
                 )
             self._require_baseline()
             self._coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s, watch=self._watch)
+            self.capacities.update(self.world.capacities())
             self.ordered = self._wait(self._warm_up())
             if self.world.recorder is not None:
                 self._record_capacity(self.world.recorder)
@@ -93,6 +104,7 @@ class Session:
         """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
         self.world.begin(scene)
         outcome = self._run(scene.strategy, find_strategy(scene.strategy), self.hosts_of(scene), healthy=scene.baseline)
+        self._learn_lengths(outcome.run)
         if self.world.recorder is not None:
             self.world.recorder.end(scene, outcome.run, self._median_round_trips_ms())
         return outcome
@@ -100,6 +112,33 @@ class Session:
     def hosts_of(self, scene: Scene) -> tuple[str, ...]:
         """The hosts that the run of ``scene`` is over, fastest first."""
         return self.ordered[:1] if scene.strategy == BASELINE else self.ordered
+
+    def load(self, host: str, in_flight: int, first: int = 0) -> Run:
+        """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""
+        everything = self.settings.workload
+        texts = [everything.prompts[(first + turn) % len(everything.prompts)].text for turn in range(in_flight)]
+        self.world.begin(Scene("sweep", "sweep"))
+        return self._run("sweep", keep_in_flight(in_flight), [host], work=workload(texts, everything.generation)).run
+
+    def host_speeds(self) -> dict[str, HostSpeed]:
+        """What is known of the hosts beside what runs show, by host, the fastest first."""
+        trips_ms = self._median_round_trips_ms()
+        fastest = self.speeds[self.baseline_host]
+        relative = {host: median(self._relative[host] or [self.speeds[host] / fastest]) for host in self.ordered}
+        return {host: HostSpeed(relative[host], self._gain(host), trips_ms.get(host, 0.0)) for host in self.ordered}
+
+    def learn(self, run: Run, baseline: Run) -> None:
+        """Take note of what a round shows of the hosts' speeds."""
+        for host, speed in seen_speeds(run, baseline, self.host_speeds()).items():
+            self._relative[host].append(speed)
+
+    def _learn_lengths(self, run: Run) -> None:
+        self._tokens.update({each.prompt: each.output_tokens for each in run.requests if each.output_tokens})
+
+    def _expected_work(self, prompt: Prompt) -> float | None:
+        """The work of a prompt that was answered before in this session, if lengths may be known."""
+        tokens = self._tokens.get(prompt.index)
+        return None if tokens is None or not self.settings.know_lengths else work_of(prompt, tokens)
 
     def knock(self) -> None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known."""
@@ -114,16 +153,47 @@ class Session:
         self._faulty = FaultyTransport(self.world.transport or network_transport(), faults, self._hosts)
         return self._faulty
 
-    def _run(self, name: str, strategy: Strategy, hosts: Sequence[str], *, healthy: bool = True) -> Outcome:
+    def _gain(self, host: str) -> float:
+        return max(1.0, self.capacities[host].gain) if host in self.capacities else 1.0
+
+    def _known(self) -> dict[str, HostKnowledge]:
+        swept = self.settings.limits != "adaptive"
+        return {
+            host: HostKnowledge(speed, self.capacities[host].limit, self._gain(host))
+            if swept and host in self.capacities
+            else HostKnowledge(speed)
+            for host, speed in self.speeds.items()
+        }
+
+    def _run(
+        self,
+        name: str,
+        strategy: Strategy,
+        hosts: Sequence[str],
+        *,
+        work: Workload | None = None,
+        healthy: bool = True,
+    ) -> Outcome:
         self._runs += 1
         key = f"{self.world.session_key}-{self._runs}"
+        work = work or self.settings.workload
+        limit = limit_of(name, self.settings.limits)
 
         async def run() -> Outcome:
             faulty = None if healthy else self._faulty
             if faulty is not None:
                 faulty.begin()
             try:
-                return await self._coordinator.run(name, strategy, self.settings.workload, hosts, cache_key=key)
+                return await self._coordinator.run(
+                    name,
+                    strategy,
+                    work,
+                    hosts,
+                    cache_key=key,
+                    known=self._known(),
+                    limit=limit,
+                    guess=self._expected_work,
+                )
             finally:
                 if faulty is not None:
                     faulty.end()
@@ -173,12 +243,17 @@ class Session:
                 tasks.start_soon(load, host)
         if problems:
             raise HostUnusable(" ".join(str(problem) for problem in problems))
-        took_ms = dict.fromkeys(hosts, 0.0)
+        took_s, done = dict.fromkeys(hosts, 0.0), dict.fromkeys(hosts, 0.0)
         for prompt in self.settings.workload.prompts[:SAMPLE_PROMPTS]:
             for host in hosts:  # in turn, so that a machine that drifts is unfair to none
                 run = await self._alone(host, replace(self.settings.workload, prompts=(prompt,)))
-                took_ms[host] += run.makespan_ms
-        return tuple(sorted(hosts, key=lambda host: (host != self.settings.baseline, took_ms[host])))
+                took_s[host] += run.makespan_ms / 1000
+                tokens = run.output_tokens
+                done[host] += work_of(
+                    prompt, self.settings.workload.generation.max_tokens if tokens is None else tokens
+                )
+        self.speeds = {host: done[host] / max(took_s[host], SHORTEST_S) for host in hosts}
+        return tuple(sorted(hosts, key=lambda host: (host != self.settings.baseline, took_s[host])))
 
     async def _load(self, host: str) -> None:
         """Load the model; where an engine keeps a cache that cannot be reset, let it see every prompt once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from outpace import embedded
+from outpace.capacity import Capacity, classify
+from outpace.dispatch import Limits
 from outpace.engines import Client, Engine, connect
 from outpace.engines.client import authority_of, network_transport
 from outpace.engines.detect import engine_for
@@ -34,6 +36,8 @@ class Settings:
 
     ``recording`` is that of ``ReplayHosts``, whose workload is then the session's. ``record`` is the file that a live
     session is recorded in, without what was said where ``redact_text`` is set. ``faults`` act in strategies' runs.
+    ``limits`` is what hosts may have in flight; ``capacities`` are known from an earlier sweep, by host. With
+    ``know_lengths`` a prompt is expected to be answered at such length as earlier in the session.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
@@ -47,6 +51,9 @@ class Settings:
     record: Path | None = None
     redact_text: bool = False
     faults: tuple[Fault, ...] = ()
+    limits: Limits = "sweep"
+    capacities: Mapping[str, Capacity] = field(default_factory=dict)
+    know_lengths: bool = True
 
 
 class World(Protocol):
@@ -66,6 +73,10 @@ class World(Protocol):
 
     recorder: Recorder | None
     """Keeps what passes, where the session is recorded."""
+
+    def capacities(self) -> Mapping[str, Capacity]:
+        """What concurrency does to hosts, as far as it is known before it is measured, by host."""
+        ...
 
     def begin(self, scene: Scene) -> None:
         """A run begins."""
@@ -121,6 +132,10 @@ class LiveWorld:
             version=self._version,
         )
 
+    def capacities(self) -> Mapping[str, Capacity]:
+        """Those of an earlier sweep."""
+        return self._settings.capacities
+
     def begin(self, scene: Scene) -> None:
         """Let the recorder know, if there is one."""
         if self.recorder is not None:
@@ -152,6 +167,11 @@ class ReplayedWorld:
         for each in self._recording.hosts:
             found[each.name] = engine_for(client, _recorded(each), each.identity, each.model)
         return found
+
+    def capacities(self) -> Mapping[str, Capacity]:
+        """What the recorded levels say."""
+        hosts = self._recording.hosts
+        return {host.name: classify(host.levels) for host in hosts if any(each.in_flight == 1 for each in host.levels)}
 
     def begin(self, scene: Scene) -> None:
         """Let the hosts be as they were in the run that ``scene`` names."""

@@ -45,14 +45,14 @@ class Coordinator:
         cache_key: str,
         known: Mapping[str, HostKnowledge] | None = None,
         limit: MakeLimit = as_known,
-        guess: Callable[[Prompt], float] | None = None,
+        guess: Callable[[Prompt], float | None] = lambda _: None,
     ) -> Outcome:
         """Run ``workload`` over ``hosts``, fastest first, under ``strategy``.
 
         Runs with different ``cache_key`` share no engine's cache, where an engine can promise that. ``known`` is what
         is known of hosts; ``limit`` makes of it what a host may have in flight, where the strategy asks for room.
-        ``guess`` gives the expected work of a prompt in place of what is learned. Does not raise for what hosts do: a
-        prompt that none of them answered is in the run with its error.
+        ``guess`` gives the expected work of a prompt, in output tokens, where it is known better than from answers to
+        others. Does not raise for what hosts do: a prompt that none of them answered is in the run with its error.
         """
         known = known or {}
         engines = {host: self._engines[host] for host in hosts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Expectation:
     """How much work each prompt is, in output tokens, and how much a host does in a second.
 
     A prompt is expected to be answered by as many tokens as the limit allows, then by as many as answers had on
-    average. ``guess`` gives the work of a prompt instead, where it is known better.
+    average. ``guess`` gives the work of a prompt where it is known better, else None.
     """
 
     def __init__(
@@ -43,52 +44,66 @@ class Expectation:
         workload: Workload,
         hosts: Sequence[str],
         known: Mapping[str, HostKnowledge],
-        guess: Callable[[Prompt], float] | None = None,
+        guess: Callable[[Prompt], float | None] = lambda _: None,
     ) -> None:
         self._guess = guess
-        self._tokens = _Mean(workload.generation.max_tokens, 1.0)
-        self._gains = {host: known.get(host, HostKnowledge()).gain for host in hosts}
+        self._tokens = _Rate(workload.generation.max_tokens, 1.0)
+        host_known = {host: known.get(host, HostKnowledge()) for host in hosts}
+        self._gains = {host: each.gain for host, each in host_known.items()}
+        usual = ANSWERS_OF_A_GUESS * workload.generation.max_tokens
         self._rates = {
-            host: _Mean(known.get(host, HostKnowledge()).speed * self._gains[host], ANSWERS_OF_A_GUESS)
-            for host in hosts
+            host: _Rate(usual, usual / (each.speed * each.gain), ANSWERS_REMEMBERED)
+            for host, each in host_known.items()
         }
+        self._busy_s = dict.fromkeys(hosts, 0.0)
+        self._total_rate = sum(rate.value for rate in self._rates.values())
 
     def work(self, prompt: Prompt) -> float:
         """Expected work of ``prompt``."""
-        return self._guess(prompt) if self._guess else self._of(prompt, self._tokens.value)
+        guessed = self._guess(prompt)
+        return work_of(prompt, self._tokens.value) if guessed is None else guessed
 
     def rate(self, host: str) -> float:
         """Work a second that ``host`` does when it has as many requests as its limit allows."""
         return self._rates[host].value
 
+    def share(self, host: str) -> float:
+        """The rate of ``host`` / that of all together."""
+        return self._rates[host].value / self._total_rate
+
     def alone_s(self, host: str, work: float) -> float:
         """Seconds that ``work`` takes on ``host`` with nothing else in flight."""
         return work / self._rates[host].value * self._gains[host]
 
-    def learn(self, host: str, prompt: Prompt, completion: Completion, wall_s: float, in_flight: float) -> None:
-        """``host`` answered ``prompt`` in ``wall_s`` seconds, with so many in flight on average all the while.
-
-        By Little's law its throughput was requests in flight x work / time.
-        """
-        if completion.output_tokens is not None:
-            self._tokens.add(completion.output_tokens, float("inf"))
+    def learn(self, host: str, prompt: Prompt, completion: Completion, busy_s: float) -> None:
+        """``host`` has answered ``prompt``, and been busy for so many seconds of the run in all."""
         work = self.work(prompt)
-        if self._guess is None and completion.output_tokens is not None:
-            work = self._of(prompt, completion.output_tokens)
-        if wall_s > 0 and work > 0:
-            self._rates[host].add(in_flight * work / wall_s, ANSWERS_REMEMBERED)
+        if completion.output_tokens is not None:
+            self._tokens.add(completion.output_tokens, 1.0)
+            work = work_of(prompt, completion.output_tokens)
+        rate = self._rates[host]
+        self._total_rate -= rate.value
+        rate.add(work, busy_s - self._busy_s[host])
+        self._total_rate += rate.value
+        self._busy_s[host] = busy_s
 
-    @staticmethod
-    def _of(prompt: Prompt, output_tokens: float) -> float:
-        return output_tokens + PROMPT_TOKEN_WORK * len(prompt.text) / CHARACTERS_A_TOKEN
+
+def work_of(prompt: Prompt, output_tokens: float) -> float:
+    """The work of a prompt that is answered by so many tokens, in output tokens."""
+    return output_tokens + PROMPT_TOKEN_WORK * len(prompt.text) / CHARACTERS_A_TOKEN
 
 
-class _Mean:
-    """A running mean that begins as a guess of some weight."""
+class _Rate:
+    """One sum over another, both begun by a guess; what was added so many times ago is forgotten."""
 
-    def __init__(self, value: float, weight: float) -> None:
-        self.value, self._weight = value, weight
+    def __init__(self, above: float, below: float, remembered: float = math.inf) -> None:
+        self._above, self._below = above, below
+        self._keep = 1 - 1 / remembered
 
-    def add(self, value: float, remembered: float) -> None:
-        self._weight = min(self._weight + 1.0, remembered)
-        self.value += (value - self.value) / self._weight
+    @property
+    def value(self) -> float:
+        return self._above / self._below
+
+    def add(self, above: float, below: float) -> None:
+        self._above = self._above * self._keep + above
+        self._below = self._below * self._keep + below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,12 +90,13 @@ class Job:
             self._health[host].in_flight += 1
             self._tasks.start_soon(self._send, host, prompt)
 
-    async def room(self, host: str, *, patient: bool = True) -> bool:
+    async def room(self, host: str, *, patient: bool = True, fair: bool = False) -> bool:
         """Wait until ``host`` may have one more in flight.
 
-        False where it shows no life any more; for the im``patient``, as soon as it does not stand.
+        False where it shows no life any more; for the im``patient``, as soon as it does not stand. To be ``fair``, it
+        may not have more than its share of what is unanswered, or prompts wait there while others run idle.
         """
-        while not self.has_room(host):
+        while not self.has_room(host) or (fair and self._health[host].in_flight >= self._share(host)):
             if self._is_hopeless(host) or not (patient or self.stands(host)):
                 return False
             await self._wait_for(host)
@@ -221,7 +223,7 @@ class Job:
 
         def heard() -> None:
             allowed = limit.now
-            limit.heard(flight, anyio.current_time())
+            limit.heard(flight, anyio.current_time(), self._share(host))
             if limit.now > allowed:
                 self._changed(host)
 
@@ -243,11 +245,16 @@ class Job:
                 now = anyio.current_time()
                 wall_s, request_s = now - began, gauge.add(-1, now) - before_s
                 in_flight = request_s / wall_s if wall_s > 0 else 1.0
-                limit.ended(flight, now, completion.output_tokens if completion else None, in_flight)
+                tokens = completion.output_tokens if completion else None
+                limit.ended(flight, now, tokens, in_flight, self._share(host))
         if completion is None or self._ledger.done(prompt):
             raise _spent(host)
-        self.expect.learn(host, prompt, completion, wall_s, in_flight)
+        self.expect.learn(host, prompt, completion, gauge.busy_s)
         return completion
+
+    def _share(self, host: str) -> int:
+        """How many of the unanswered prompts ``host`` would answer if all worked on them at their rates."""
+        return math.ceil(self._ledger.open * self.expect.share(host))
 
     async def _wait_for(self, key: str) -> None:
         if key not in self._awaited:

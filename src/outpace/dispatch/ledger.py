@@ -41,6 +41,11 @@ class Ledger:
         """Whether ``prompt`` is answered or has failed."""
         return prompt.index in self._records
 
+    @property
+    def open(self) -> int:
+        """How many prompts are neither answered nor failed."""
+        return len(self._prompts) - len(self._records)
+
     def begin_attempt(self, prompt: Prompt) -> None:
         """Count one attempt at ``prompt``."""
         self._attempts[prompt.index] += 1

@@ -11,6 +11,8 @@ AS_GOOD = 0.95
 """The smallest level that gives this share of the best throughput is the one to keep."""
 FLAT_LEVELS = 2
 """So many levels in a row without more throughput end the search."""
+FREE_LEVEL = 2
+"""From a higher level, one that may give no more is tried only where it takes no more than half of the host's share."""
 TOKENS_A_REQUEST = 4
 """A window of observation is over when this many tokens were heard for each request in flight."""
 PATIENCE = 50
@@ -40,11 +42,14 @@ class Limit(Protocol):
         """A request was sent."""
         ...
 
-    def heard(self, flight: Flight, at_s: float) -> None:
-        """A piece of text of its answer arrived: a token, mostly."""
+    def heard(self, flight: Flight, at_s: float, share: int) -> None:
+        """A piece of text of its answer arrived, a token mostly.
+
+        ``share`` is how many of the unanswered prompts are this host's to answer.
+        """
         ...
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
         """It is over, after so many were ``in_flight`` on average.
 
         ``tokens`` are its output tokens, None where it was not answered, or the engine does not tell.
@@ -64,10 +69,10 @@ class FixedLimit:
         """Nothing is learned from it."""
         return Flight(at_s)
 
-    def heard(self, flight: Flight, at_s: float) -> None:
+    def heard(self, flight: Flight, at_s: float, share: int) -> None:
         """Nothing is learned from it."""
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
         """Nothing is learned from it."""
 
 
@@ -92,7 +97,7 @@ class AdaptiveLimit:
         self.now = known or 1
         self._ceiling = ceiling
         self._rates: dict[int, float] = {}
-        self._flat = 0
+        self._rose_to, self._flat = 0.0, 0
         self._settled = known is not None
         self._windows_settled = 0
         self._in_flight = self._unheard = 0
@@ -105,7 +110,7 @@ class AdaptiveLimit:
         self._unheard += 1
         return Flight(at_s)
 
-    def heard(self, flight: Flight, at_s: float) -> None:
+    def heard(self, flight: Flight, at_s: float, share: int) -> None:
         """Count the token, if the host is as full as it may be: a host with room tells nothing of its limit."""
         if flight.first_s is None:
             flight.first_s = at_s
@@ -114,14 +119,15 @@ class AdaptiveLimit:
             self._window = None
         elif self._window is not None:
             since_s, tokens = self._window
-            self._window = since_s, tokens + 1
-            if tokens + 1 >= TOKENS_A_REQUEST * self.now and at_s > since_s:
-                self._judge((tokens + 1) / (at_s - since_s))
+            if at_s > since_s:  # what arrived together with the first belongs to the time before it
+                self._window = since_s, tokens + 1
+                if tokens + 1 >= TOKENS_A_REQUEST * self.now:
+                    self._judge((tokens + 1) / (at_s - since_s), share)
         elif not self._unheard or self._ended_at_level:
             # All of them generate, or they do not although another has ended: then the host lets them queue.
             self._window = at_s, 0
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float) -> None:
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
         """Count it out; an answer that came in one piece is judged by its time."""
         full = self._in_flight == self.now and round(in_flight) == self.now
         in_one_piece = flight.first_s is None or flight.first_s >= at_s
@@ -130,21 +136,29 @@ class AdaptiveLimit:
         self._ended_at_level = True
         wall_s = at_s - flight.began_s
         if tokens and in_one_piece and full and wall_s > 0:
-            self._judge(in_flight * tokens / wall_s)
+            self._judge(in_flight * tokens / wall_s, share)
 
-    def _judge(self, rate: float) -> None:
-        """Take note of the throughput of the present level, and go where that points."""
+    def _judge(self, rate: float, share: int) -> None:
+        """Take note of the throughput of the present level, and go where that points.
+
+        A level that is more than this host's share of what is unanswered is not tried: prompts might get stuck here.
+        """
         self._window = None
         if self._settled:
-            self._hold(rate)
+            self._hold(rate, share)
             return
         best = max(self._rates.values(), default=0.0)
         self._rates[self.now] = rate
-        self._flat = 0 if rate > ROSE * best else self._flat + 1
-        if rate < FELL * best or self._flat >= FLAT_LEVELS or self.now >= self._ceiling:
+        rose = rate > ROSE * self._rose_to
+        if rose:
+            self._rose_to, self._flat = rate, 0
+        else:
+            self._flat += 1
+        affordable = share if rose or self.now <= FREE_LEVEL else share / 2
+        if rate < FELL * best or self._flat >= FLAT_LEVELS or 2 * self.now > min(affordable, self._ceiling):
             self._settle()
         else:
-            self._go_to(min(2 * self.now, self._ceiling))
+            self._go_to(2 * self.now)
 
     def _settle(self) -> None:
         best = max(self._rates.values())
@@ -152,7 +166,7 @@ class AdaptiveLimit:
         self._go_to(min(level for level, rate in self._rates.items() if rate >= AS_GOOD * best))
         self._rates = {}
 
-    def _hold(self, rate: float) -> None:
+    def _hold(self, rate: float, share: int) -> None:
         """Stay, unless throughput collapses; now and then see whether one more in flight gives more."""
         self._windows_settled += 1
         level, before = self.now, self._rates.get(self.now, rate)
@@ -165,7 +179,7 @@ class AdaptiveLimit:
             self._go_to(level - 1)
         else:
             self._rates = {level: (before + rate) / 2}
-            if below is not None or self._windows_settled % PATIENCE == 0:
+            if level < share and (below is not None or self._windows_settled % PATIENCE == 0):
                 self._go_to(min(level + 1, self._ceiling))
 
     def _go_to(self, level: int) -> None:

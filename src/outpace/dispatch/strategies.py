@@ -113,7 +113,7 @@ async def hedged(job: Job) -> None:
 
 
 async def _take_turns(job: Job, host: str, queue: deque[Prompt]) -> None:
-    while queue and await job.room(host) and queue:
+    while queue and await job.room(host, fair=True) and queue:
         job.start(host, queue.popleft())
 
 

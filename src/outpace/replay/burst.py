@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
+from outpace.capacity import Level
 from outpace.replay import fit
 from outpace.replay.pace import Pace, alone
-from outpace.replay.recording import Exchange, Level, RecordedHost, Recording, Scene
+from outpace.replay.recording import Exchange, RecordedHost, Recording, Scene
 
 TOGETHER_MS = 50.0
 """Requests of a burst begin within so many milliseconds of each other."""

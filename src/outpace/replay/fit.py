@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from outpace.replay.recording import Exchange, Level
+from outpace.capacity import Level
+from outpace.replay.recording import Exchange
 
 FIRST_TEXT = re.compile(rb'"(?:response|content|thinking|reasoning|reasoning_content)": ?"[^"]')
 _TOKENS = re.compile(rb'"(?:eval_count|completion_tokens)": ?([0-9]+)')

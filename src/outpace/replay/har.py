@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import outpace
+from outpace.capacity import Level
 from outpace.documents import read_json, write_json
 from outpace.errors import DocumentInvalid
 from outpace.prompts import Generation, workload
-from outpace.replay.recording import Exchange, Level, RecordedHost, RecordedRun, Recording
+from outpace.replay.recording import Exchange, RecordedHost, RecordedRun, Recording
 
 SCHEMA_VERSION = "1.0"
 
@@ -77,13 +78,17 @@ def to_har(recording: Recording) -> dict[str, Any]:
                 "baseline": recording.baseline,
                 "workload": {"prompts": [prompt.text for prompt in recording.workload.prompts], **asdict(generation)},
                 "hosts": [
-                    {**asdict(host), "levels": [asdict(level) for level in host.levels]} for host in recording.hosts
+                    {**asdict(host), "levels": [_told(level) for level in host.levels]} for host in recording.hosts
                 ],
                 "runs": [{**asdict(run), "hosts": list(run.hosts)} for run in recording.runs],
             },
             "entries": [_entry(exchange, urls[exchange.host], began) for exchange in recording.exchanges],
         }
     }
+
+
+def _told(level: Level) -> dict[str, Any]:
+    return {"in_flight": level.in_flight, "tokens_per_s": level.tokens_per_s, "mean_ms": level.mean_ms}
 
 
 def _entry(exchange: Exchange, url: str, began: datetime) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
+from outpace.capacity import Level
 from outpace.errors import DocumentInvalid
 from outpace.replay import fit
 from outpace.replay.pace import SHORTEST_MS, Pace
-from outpace.replay.recording import Exchange, Level, RecordedHost, Recording, Scene
+from outpace.replay.recording import Exchange, RecordedHost, Recording, Scene
 from outpace.replay.restamp import split_told
 
 MIDDLE_PIECES = 7

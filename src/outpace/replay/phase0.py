@@ -18,12 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from outpace.capacity import Level
 from outpace.documents import read_json
 from outpace.prompts import Generation, workload
 from outpace.replay import har
 from outpace.replay.burst import gain
 from outpace.replay.pace import Pace
-from outpace.replay.recording import Exchange, Level, RecordedHost, RecordedRun, Recording, Scene
+from outpace.replay.recording import Exchange, RecordedHost, RecordedRun, Recording, Scene
 
 ALL_PARALLEL_RATIO = 6.47
 IN_FLIGHT = 4

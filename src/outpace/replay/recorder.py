@@ -13,13 +13,14 @@ from pathlib import Path
 import anyio
 import httpx
 
+from outpace.capacity import Level
 from outpace.engines import Engine
 from outpace.engines.client import authority_of
 from outpace.prompts import Workload
 from outpace.records import Run
 from outpace.replay import fit, har
 from outpace.replay.burst import calibrated
-from outpace.replay.recording import Exchange, Level, RecordedHost, RecordedRun, Recording, Scene
+from outpace.replay.recording import Exchange, RecordedHost, RecordedRun, Recording, Scene
 from outpace.replay.redact import redacted
 
 

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from outpace.capacity import Level
 from outpace.engines import Identity
 from outpace.prompts import Workload
-
-
-@dataclass(frozen=True)
-class Level:
-    """What one host gave with ``in_flight`` requests at once: tokens a second in all, and mean wall time."""
-
-    in_flight: int
-    tokens_per_s: float
-    mean_ms: float
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""The sweep of a host's capacity: more and more requests at once, until throughput has told its story."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from outpace.capacity import Capacity, Level, classify, told_its_story
+from outpace.errors import Unfinished
+from outpace.records import Run
+from outpace.session import Session
+
+LEVELS = tuple(2**doubled for doubled in range(1, 8))
+BLOCKS = 3
+"""So often are as many requests as a level means sent at once, each time beside one that has the host to itself."""
+
+
+def sweep(session: Session, host: str) -> Capacity:
+    """Measure what concurrency does to ``host``, and keep it in the session.
+
+    Each level is measured beside requests that have the host to themselves, because machines drift. Raises
+    ``Unfinished`` where the host leaves a prompt unanswered.
+    """
+    alone: list[Run] = []
+    levels: list[Level] = []
+    for in_flight in LEVELS:
+        together: list[Run] = []
+        for block in range(BLOCKS):
+            alone.append(_measured(session, host, 1, block))
+            together.append(_measured(session, host, in_flight, block))
+        gains = tuple(
+            tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-BLOCKS:], strict=True)
+        )
+        levels.append(_level(in_flight, together, gains))
+        if told_its_story([_level(1, alone), *levels]):
+            break
+    session.capacities[host] = classify([_level(1, alone), *levels])
+    return session.capacities[host]
+
+
+def _measured(session: Session, host: str, in_flight: int, block: int) -> Run:
+    run = session.load(host, in_flight, first=block)
+    if run.failed:
+        first = run.failed[0]
+        raise Unfinished(f"{host} left prompt {first.prompt} unanswered with {in_flight} in flight: {first.error}")
+    return run
+
+
+def _level(in_flight: int, runs: list[Run], gains: tuple[float, ...] = ()) -> Level:
+    walls_ms = [request.wall_ms for run in runs for request in run.requests]
+    return Level(in_flight, fmean(tokens_per_s(run) for run in runs), fmean(walls_ms), gains)
+
+
+def tokens_per_s(run: Run) -> float:
+    """Throughput of a run; answers count where the engine tells no tokens."""
+    done = len(run.requests) if run.output_tokens is None else run.output_tokens
+    return done / run.makespan_ms * 1000
