@@ -130,18 +130,28 @@ def parse_duration_ms(text: str, where: str) -> float:
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
-def _parse_host(item: str) -> Host:
+def _parse_host(item: str, option: str = "--hosts") -> Host:
     named = _NAMED.fullmatch(item)
     name, url = (named["name"], named["url"]) if named else ("", item)
     parts = _URL.fullmatch(url)
     if parts is None:
         raise HostsError(
-            f"--hosts: {_shown(item)} is not a URL such as http://127.0.0.1:11434: http:// or https://, a host name or "
-            "address in ASCII letters (an IPv6 address in brackets, without a zone), a port, and a path if need be."
+            f"{option}: {_shown(item)} is not a URL such as http://127.0.0.1:11434: http:// or https://, a host name "
+            "or address in ASCII letters (an IPv6 address in brackets, without a zone), a port, and a path if need be."
         )
     if parts["port"] and not 1 <= int(parts["port"]) <= 65535:
-        raise HostsError(f"--hosts: {_shown(item)} has the port {parts['port']}; ports go from 1 to 65535.")
+        raise HostsError(f"{option}: {_shown(item)} has the port {parts['port']}; ports go from 1 to 65535.")
     return Host(name or parts["authority"], url.rstrip("/"))
+
+
+def parse_routers(specs: Sequence[str]) -> tuple[Host, ...]:
+    """Read the values of ``--router``, each ``NAME=URL``; raises ``HostsError``."""
+    for spec in specs:
+        if set("@?#") & set(spec) or not _NAMED.fullmatch(spec):
+            raise HostsError(
+                "--router: write NAME=URL, such as litellm=http://127.0.0.1:4000, with no user, query or fragment."
+            )
+    return tuple(_parse_host(spec, "--router") for spec in specs)
 
 
 def _shown(text: str) -> str:

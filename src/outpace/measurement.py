@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from outpace.compare import Comparison, compare
-from outpace.dispatch import Outcome, find_strategy
+from outpace.dispatch import Outcome
 from outpace.documents import write_whole
 from outpace.efficiency import with_lower_bound
 from outpace.errors import Unfinished, UsageError
@@ -35,7 +35,7 @@ class Measurement:
         keep_answers: bool = False,
         on_round: Callable[[Measurement], None] | None = None,
     ) -> None:
-        find_strategy(strategy)
+        session.find_strategy(strategy)
         self.strategy = strategy
         self.rounds: list[Round] = []
         self.problem: str | None = None
@@ -62,7 +62,7 @@ class Measurement:
         scene = self._scene()
         outcome = self._session.run(scene)
         self._run = outcome.run
-        recorded_ms = self._session.world.recorded_makespan_ms(scene, self._session.hosts_of(scene))
+        recorded_ms = self._session.world.recorded_makespan_ms(scene, self._session.hosts_of(scene.strategy))
         if recorded_ms and not outcome.run.failed:
             self.replay_errors.append(outcome.run.makespan_ms / recorded_ms - 1)
         if self._keep:
@@ -79,8 +79,7 @@ class Measurement:
             self._session.knock()
             self._run_baseline()
         assert self._baseline is not None
-        self._session.learn(self._run, self._baseline)
-        hosts = self._session.host_speeds()
+        hosts = self._session.learn(self._run, self._baseline)
         run = with_lower_bound(self._run, self._baseline, hosts)
         self.rounds.append(Round(with_lower_bound(self._baseline, self._baseline, hosts), run))
         failed = self._run.failed or self._baseline.failed
@@ -112,7 +111,8 @@ class Measurement:
         """The strategy against the baseline over the rounds so far."""
         session = self._session
         queue_left_out = {host for host, engine in session.engines.items() if not engine.server_includes_queue}
-        return compare(self.strategy, session.ordered, self.rounds, session.round_trips_ms, queue_left_out)
+        hosts = session.hosts_of(self.strategy) if self.strategy in session.routers else session.ordered
+        return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out)
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"
@@ -126,7 +126,7 @@ class Measurement:
         comparison = self.comparison()
         verdict = judge(comparison, self._threshold, self.problem)
         report = document.build(
-            self._session.origin,
+            self._session.origin_of(self.strategy),
             comparison,
             self.rounds,
             verdict.threshold,

@@ -1,39 +1,17 @@
-"""The command line: outpace's options, and what they ask for."""
+"""The command line: outpace's options."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from outpace import prompts
-from outpace.dispatch import STRATEGIES, find_strategy
+from outpace.dispatch import STRATEGIES
 from outpace.engines import PROTOCOLS
-from outpace.errors import UsageError
 from outpace.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
-from outpace.hosts import ReplayHosts, parse
-from outpace.replay import har
-from outpace.replay.faults import KINDS, parse_all
-from outpace.worlds import Settings
-
-DEFAULT_ROUNDS = 5
-DEFAULT_STRATEGIES = ("sequential", "serial-per-side", "all-parallel")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for; ``enforced`` are the strategies whose gate fails the session."""
-
-    settings: Settings
-    strategies: tuple[str, ...]
-    rounds: int
-    threshold: float
-    enforced: frozenset[str]
-    report_dir: Path
-    keep_answers: bool
-    recordings: tuple[Path, ...]
+from outpace.replay.faults import KINDS
+from outpace.request import DEFAULT_ROUNDS, DEFAULT_STRATEGIES
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -62,9 +40,37 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add(
         "--strategies",
-        default=",".join(DEFAULT_STRATEGIES),
         metavar="NAME,...",
-        help=f"Dispatch strategies to measure, of {', '.join(STRATEGIES)}. Default: %(default)s.",
+        help=f"Dispatch strategies to measure, of {', '.join(STRATEGIES)}, or all. "
+        f"Default: {','.join(DEFAULT_STRATEGIES)}; bench/test_regression.py replays all.",
+    )
+    add(
+        "--limits",
+        default="sweep",
+        metavar="LIMIT",
+        help="How many requests a host may have in flight, in the strategies behind the first three: sweep (what a "
+        "sweep of its capacity found, 1 where there was none), adaptive (found while running), or a number. "
+        "capacity-aware is adaptive always, and begins with what a sweep found unless this says adaptive. "
+        "Default: %(default)s.",
+    )
+    add(
+        "--capacity",
+        type=Path,
+        metavar="FILE",
+        help="A capacity.json of an earlier sweep of these hosts (bench/test_capacity.py writes it).",
+    )
+    add(
+        "--unknown-lengths",
+        action="store_true",
+        help="Do not let strategies expect a prompt to be answered at the length that it had earlier in the session.",
+    )
+    add(
+        "--router",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="A router in front of --hosts, which is measured as one more strategy: it gets all prompts at once, and "
+        "spreads them by itself. May be repeated.",
     )
     add(
         "--rounds",
@@ -170,90 +176,3 @@ def add_options(parser: pytest.Parser) -> None:
         help="Keep each strategy's latest answers, concatenated in the order of the prompts, as "
         "answers-<strategy>.txt beside its report.",
     )
-
-
-def read_options(config: pytest.Config) -> Request:
-    """What the command line asks for; raises ``UsageError`` that says which option is wrong and how to write it."""
-    option = config.option
-    strategies = _names(option.strategies, "--strategies")
-    for name in ("rounds", "max_tokens"):
-        value = getattr(option, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')}={value}: it must be 1 or more.")
-    for name in ("threshold", "timeout"):
-        if not 0 < getattr(option, name) < float("inf"):
-            raise UsageError(f"--{name}={getattr(option, name):g}: it must be a number above 0.")
-    if option.temperature is not None and not 0 <= option.temperature < float("inf"):
-        raise UsageError(f"--temperature={option.temperature:g}: it must be 0 or more.")
-    settings = _settings(option)
-    recorded_rounds = settings.recording.rounds if settings.recording else None
-    return Request(
-        settings,
-        strategies,
-        option.rounds or recorded_rounds or DEFAULT_ROUNDS,
-        option.threshold,
-        _enforced(option.gate, strategies),
-        option.report_dir,
-        option.keep_answers,
-        _recordings(option.recordings, settings),
-    )
-
-
-def _settings(option: argparse.Namespace) -> Settings:
-    hosts = parse(option.hosts)
-    recording = har.read(hosts.path) if isinstance(hosts, ReplayHosts) else None
-    fixed = ("prompts", "max_tokens", "temperature", "seed", "model", "protocol")
-    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(option, name) is not None]
-    if recording is not None and given:
-        raise UsageError(f"A replay answers what was recorded: {', '.join(given)} cannot be changed in it.")
-    asked = {
-        name: value for name in ("max_tokens", "temperature", "seed") if (value := getattr(option, name)) is not None
-    }
-    if recording is not None and option.record is not None:
-        raise UsageError("--record keeps live sessions: a replay has nothing new to record.")
-    if option.redact_text and option.record is None:
-        raise UsageError("--redact-text is about the recording of --record=FILE, which is not given.")
-    texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
-    return Settings(
-        hosts=hosts,
-        recording=recording,
-        workload=recording.workload if recording else prompts.workload(texts, prompts.Generation(**asked)),
-        model=option.model,
-        protocol=option.protocol,
-        baseline=option.baseline or (recording.baseline if recording else None),
-        timeout_s=option.timeout,
-        allow_public=option.allow_public,
-        record=option.record,
-        redact_text=option.redact_text,
-        faults=parse_all(option.fault),
-    )
-
-
-def _recordings(folder: Path, settings: Settings) -> tuple[Path, ...]:
-    """The recordings that are held against the reports kept of them: the one that is replayed, or all in ``folder``.
-
-    An empty folder stands for itself, so that a gate with nothing to replay fails instead of passing by default.
-    """
-    if isinstance(settings.hosts, ReplayHosts):
-        return (settings.hosts.path,)
-    return tuple(sorted(folder.glob("*.json"))) or (folder,)
-
-
-def _enforced(gate: str | None, strategies: tuple[str, ...]) -> frozenset[str]:
-    if gate is None:
-        return frozenset(strategies) - NOT_ENFORCED
-    enforced = frozenset(_names(gate, "--gate"))
-    if unmeasured := sorted(enforced - set(strategies)):
-        raise UsageError(
-            f"--gate={gate}: {', '.join(unmeasured)} would not be measured; --strategies has {', '.join(strategies)}."
-        )
-    return enforced
-
-
-def _names(text: str, where: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise UsageError(f"{where} names no strategy; there are {', '.join(STRATEGIES)}.")
-    for name in names:
-        find_strategy(name)
-    return names

@@ -6,18 +6,22 @@ are the experiment's, and would be in the way of every other test run on the mac
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
+from outpace.capacity import Capacity
 from outpace.documents import require_writable
 from outpace.errors import OutpaceError, UsageError
 from outpace.measurement import Measurement
-from outpace.options import Request, add_options, read_options
+from outpace.options import add_options
 from outpace.progress import Progress
+from outpace.request import Request, read_options
 from outpace.session import Session
 from outpace.summary import write_summary
+from outpace.sweep import sweep, write_capacities
 
 _state_key = pytest.StashKey["State"]()
 
@@ -30,6 +34,7 @@ class State:
         self.progress = Progress(config, request.rounds)
         self.session: Session | None = None
         self.measurements: dict[str, Measurement] = {}
+        self.swept: list[str] = []
 
     def measurement(self, strategy: str) -> Measurement:
         """The measurement of ``strategy``, begun at the first call."""
@@ -44,6 +49,15 @@ class State:
                 on_round=self.progress.round_done,
             )
         return self.measurements[strategy]
+
+    def sweep(self, host: str) -> Capacity:
+        """Measure the capacity of ``host``, and keep it beside the reports."""
+        assert self.session is not None
+        with self.progress.saying(f"measuring what concurrency does to {host}"):
+            found = sweep(self.session, host)
+        self.swept.append(host)
+        write_capacities(self.session, self.request.report_dir / "capacity.json")
+        return found
 
 
 _open: list[State] = []
@@ -78,7 +92,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("strategy", request.strategies, scope="session")
     if "recording" in metafunc.fixturenames and "replayed_strategy" in metafunc.fixturenames:
         metafunc.parametrize("recording", request.recordings, ids=lambda path: path.stem, scope="session")
-        metafunc.parametrize("replayed_strategy", request.strategies, scope="session")
+        metafunc.parametrize("replayed_strategy", request.replayed, scope="session")
+    if "sweep_host" in metafunc.fixturenames:
+        metafunc.parametrize("host", request.hosts, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
@@ -92,7 +108,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _measures(items: Sequence[pytest.Item]) -> bool:
-    return any("measurement" in getattr(item, "fixturenames", ()) for item in items)
+    return any({"measurement", "sweep_host"} & set(getattr(item, "fixturenames", ())) for item in items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -124,6 +140,12 @@ def measurement(strategy: str, pytestconfig: pytest.Config) -> Measurement:
     state = pytestconfig.stash[_state_key]
     state.progress.follow(state.measurement(strategy))
     return state.measurement(strategy)
+
+
+@pytest.fixture
+def sweep_host(host: str, pytestconfig: pytest.Config) -> Callable[[], Capacity]:
+    """Measures what concurrency does to one host, and keeps it in capacity.json beside the reports."""
+    return partial(pytestconfig.stash[_state_key].sweep, host)
 
 
 @pytest.fixture
@@ -186,4 +208,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Write what was measured below the tests' results."""
     state = config.stash.get(_state_key, None)
     if state is not None and state.session is not None:
-        write_summary(terminalreporter, state.session, list(state.measurements.values()))
+        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept)

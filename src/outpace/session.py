@@ -13,17 +13,17 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpx
 
-from outpace.capacity import Capacity
-from outpace.dispatch import Coordinator, HostKnowledge, Outcome, Strategy, find_strategy, limit_of
+from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy, limit_of
 from outpace.dispatch.expectation import work_of
 from outpace.dispatch.job import PING_TIMEOUT_S
 from outpace.dispatch.ledger import Watcher
-from outpace.dispatch.strategies import keep_in_flight
-from outpace.efficiency import HostSpeed, seen_speeds
-from outpace.engines import Client
+from outpace.dispatch.strategies import all_parallel, keep_in_flight
+from outpace.efficiency import HostSpeed
+from outpace.engines import Client, Engine
 from outpace.engines.client import authority_of, network_transport
 from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
-from outpace.prompts import Prompt, Workload, workload
+from outpace.knowledge import Knowledge
+from outpace.prompts import Workload, workload
 from outpace.records import Run
 from outpace.replay import Scene
 from outpace.replay.faults import require_hosts, require_virtual_clock
@@ -54,12 +54,6 @@ class Session:
         self._watch = watch
         self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
         """Of the cheap requests exchanged before runs, by host."""
-        self.capacities: dict[str, Capacity] = {}
-        """What concurrency does to hosts, as far as it is known."""
-        self.speeds: dict[str, float] = {}
-        """Work a second of each host with one request in flight, as the warm-up showed it."""
-        self._relative: defaultdict[str, list[float]] = defaultdict(list)
-        self._tokens: dict[int, int] = {}
         self._runs = 0
         self._hosts: dict[str, str] = {}
         self._faulty: FaultyTransport | None = None
@@ -79,8 +73,11 @@ class Session:
                     "Two hosts share one address: they can be measured, but neither recorded nor given faults."
                 )
             self._require_baseline()
-            self._coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s, watch=self._watch)
-            self.capacities.update(self.world.capacities())
+            model = next(iter(self.engines.values())).model
+            self.routers = self._wait(self.world.routers(client, model))
+            self._everyone = {**self.engines, **self.routers}
+            self._coordinator = Coordinator(self._everyone, timeout_s=self.settings.timeout_s, watch=self._watch)
+            self.knowledge = Knowledge(self.world.capacities())
             self.ordered = self._wait(self._warm_up())
             if self.world.recorder is not None:
                 self._record_capacity(self.world.recorder)
@@ -102,16 +99,24 @@ class Session:
 
     def run(self, scene: Scene) -> Outcome:
         """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
+        recorder = None if scene.strategy in self.routers else self.world.recorder
         self.world.begin(scene)
-        outcome = self._run(scene.strategy, find_strategy(scene.strategy), self.hosts_of(scene), healthy=scene.baseline)
-        self._learn_lengths(outcome.run)
-        if self.world.recorder is not None:
-            self.world.recorder.end(scene, outcome.run, self._median_round_trips_ms())
+        how = self.find_strategy(scene.strategy)
+        outcome = self._run(scene.strategy, how, self.hosts_of(scene.strategy), healthy=scene.baseline)
+        self.knowledge.learn_lengths(outcome.run)
+        if recorder is not None:
+            recorder.end(scene, outcome.run, self._median_round_trips_ms())
         return outcome
 
-    def hosts_of(self, scene: Scene) -> tuple[str, ...]:
-        """The hosts that the run of ``scene`` is over, fastest first."""
-        return self.ordered[:1] if scene.strategy == BASELINE else self.ordered
+    def find_strategy(self, name: str) -> Strategy:
+        """The strategy called ``name``; a router gets all prompts at once. Raises ``StrategyUnknown``."""
+        return all_parallel if name in self.routers else find_strategy(name)
+
+    def hosts_of(self, strategy: str) -> tuple[str, ...]:
+        """The hosts that a run of ``strategy`` sends to, fastest first; a router stands for those behind it."""
+        if strategy in self.routers:
+            return (strategy,)
+        return self.ordered[:1] if strategy == BASELINE else self.ordered
 
     def load(self, host: str, in_flight: int, first: int = 0) -> Run:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""
@@ -120,25 +125,11 @@ class Session:
         self.world.begin(Scene("sweep", "sweep"))
         return self._run("sweep", keep_in_flight(in_flight), [host], work=workload(texts, everything.generation)).run
 
-    def host_speeds(self) -> dict[str, HostSpeed]:
-        """What is known of the hosts beside what runs show, by host, the fastest first."""
+    def learn(self, run: Run, baseline: Run) -> dict[str, HostSpeed]:
+        """Take note of what a round shows; gives what is known of the hosts now, beside what runs show themselves."""
         trips_ms = self._median_round_trips_ms()
-        fastest = self.speeds[self.baseline_host]
-        relative = {host: median(self._relative[host] or [self.speeds[host] / fastest]) for host in self.ordered}
-        return {host: HostSpeed(relative[host], self._gain(host), trips_ms.get(host, 0.0)) for host in self.ordered}
-
-    def learn(self, run: Run, baseline: Run) -> None:
-        """Take note of what a round shows of the hosts' speeds."""
-        for host, speed in seen_speeds(run, baseline, self.host_speeds()).items():
-            self._relative[host].append(speed)
-
-    def _learn_lengths(self, run: Run) -> None:
-        self._tokens.update({each.prompt: each.output_tokens for each in run.requests if each.output_tokens})
-
-    def _expected_work(self, prompt: Prompt) -> float | None:
-        """The work of a prompt that was answered before in this session, if lengths may be known."""
-        tokens = self._tokens.get(prompt.index)
-        return None if tokens is None or not self.settings.know_lengths else work_of(prompt, tokens)
+        self.knowledge.learn_speeds(run, baseline, self.knowledge.host_speeds(self.ordered, trips_ms))
+        return self.knowledge.host_speeds(self.ordered, trips_ms)
 
     def knock(self) -> None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known."""
@@ -153,18 +144,6 @@ class Session:
         self._faulty = FaultyTransport(self.world.transport or network_transport(), faults, self._hosts)
         return self._faulty
 
-    def _gain(self, host: str) -> float:
-        return max(1.0, self.capacities[host].gain) if host in self.capacities else 1.0
-
-    def _known(self) -> dict[str, HostKnowledge]:
-        swept = self.settings.limits != "adaptive"
-        return {
-            host: HostKnowledge(speed, self.capacities[host].limit, self._gain(host))
-            if swept and host in self.capacities
-            else HostKnowledge(speed)
-            for host, speed in self.speeds.items()
-        }
-
     def _run(
         self,
         name: str,
@@ -177,7 +156,8 @@ class Session:
         self._runs += 1
         key = f"{self.world.session_key}-{self._runs}"
         work = work or self.settings.workload
-        limit = limit_of(name, self.settings.limits)
+        known = self.knowledge.of_hosts(swept=self.settings.limits != "adaptive")
+        guess = self.knowledge.work if self.settings.know_lengths else lambda _: None
 
         async def run() -> Outcome:
             faulty = None if healthy else self._faulty
@@ -190,9 +170,9 @@ class Session:
                     work,
                     hosts,
                     cache_key=key,
-                    known=self._known(),
-                    limit=limit,
-                    guess=self._expected_work,
+                    known=known,
+                    limit=limit_of(name, self.settings.limits),
+                    guess=guess,
                 )
             finally:
                 if faulty is not None:
@@ -239,7 +219,7 @@ class Session:
                 problems.append(problem)
 
         async with anyio.create_task_group() as tasks:
-            for host in hosts:
+            for host in self._everyone:
                 tasks.start_soon(load, host)
         if problems:
             raise HostUnusable(" ".join(str(problem) for problem in problems))
@@ -252,25 +232,25 @@ class Session:
                 done[host] += work_of(
                     prompt, self.settings.workload.generation.max_tokens if tokens is None else tokens
                 )
-        self.speeds = {host: done[host] / max(took_s[host], SHORTEST_S) for host in hosts}
+        self.knowledge.speeds = {host: done[host] / max(took_s[host], SHORTEST_S) for host in hosts}
         return tuple(sorted(hosts, key=lambda host: (host != self.settings.baseline, took_s[host])))
 
     async def _load(self, host: str) -> None:
         """Load the model; where an engine keeps a cache that cannot be reset, let it see every prompt once."""
         everything = self.settings.workload
-        prompts = everything.prompts[:1] if self.engines[host].resets_cache else everything.prompts
+        prompts = everything.prompts[:1] if self._everyone[host].resets_cache else everything.prompts
         one_token = replace(everything.generation, max_tokens=1)
         await self._alone(host, replace(everything, prompts=prompts, generation=one_token))
 
     async def _alone(self, host: str, work: Workload) -> Run:
-        coordinator = Coordinator(self.engines, timeout_s=self.settings.timeout_s)
+        coordinator = Coordinator(self._everyone, timeout_s=self.settings.timeout_s)
         outcome = await coordinator.run("warm-up", find_strategy(BASELINE), work, [host], cache_key="warm-up")
         if outcome.run.failed:
             raise HostUnusable(f"Host {host} failed the warm-up: {outcome.run.failed[0].error}.")
         return outcome.run
 
     async def _knock(self) -> None:
-        for host, engine in self.engines.items():
+        for host, engine in self._everyone.items():
             began = self.now()
             with anyio.move_on_after(PING_TIMEOUT_S):
                 try:
@@ -279,22 +259,24 @@ class Session:
                     continue
                 self.round_trips_ms[host].append((self.now() - began) * 1000)
 
+    def origin_of(self, strategy: str) -> document.Origin:
+        """Where a report of ``strategy`` comes from; a router stands behind the hosts that it spreads over."""
+        if strategy not in self.routers:
+            return self.origin
+        return replace(self.origin, hosts=(*self.origin.hosts, _entry(self.routers[strategy])))
+
     def _origin(self) -> document.Origin:
-        engines = [self.engines[host] for host in self.ordered]
-        return document.Origin(
-            self.world.created,
-            self.world.source,
-            tuple(
-                document.HostEntry(
-                    engine.host.name,
-                    engine.host.url,
-                    engine.identity.engine,
-                    engine.identity.version,
-                    engine.model,
-                    engine.identity.models.get(engine.model),
-                )
-                for engine in engines
-            ),
-            self.settings.workload,
-            self.world.machine,
-        )
+        hosts = tuple(_entry(self.engines[host]) for host in self.ordered)
+        return document.Origin(self.world.created, self.world.source, hosts, self.settings.workload, self.world.machine)
+
+
+def _entry(engine: Engine) -> document.HostEntry:
+    identity = engine.identity
+    return document.HostEntry(
+        engine.host.name,
+        engine.host.url,
+        identity.engine,
+        identity.version,
+        engine.model,
+        identity.models.get(engine.model),
+    )

@@ -36,6 +36,27 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(median(values), _quantile(weighted, tail), _quantile(weighted, 1 - tail), confidence)
 
 
+def median_ratio_interval(values: Sequence[float], others: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Median of ``values`` / median of ``others`` and, from five of each on, its percentile bootstrap interval.
+
+    The two were measured independently, so every pair of their bootstrap medians has the product of both
+    probabilities. Raises ``ValueError`` for no values, and where one of ``others`` is not above 0.
+    """
+    if not values or not others or min(others) <= 0:
+        raise ValueError("no values, or others that are not above 0")
+    ratio = median(values) / median(others)
+    if min(len(values), len(others)) < ROUNDS_FOR_AN_INTERVAL:
+        return Interval(ratio, None, None, None)
+    below = _bootstrap_medians(sorted(others))
+    weighted = sorted(
+        (above / other, probability * share)
+        for above, probability in _bootstrap_medians(sorted(values))
+        for other, share in below
+    )
+    tail = (1 - confidence) / 2
+    return Interval(ratio, _quantile(weighted, tail), _quantile(weighted, 1 - tail), confidence)
+
+
 def _bootstrap_medians(ordered: Sequence[float]) -> list[tuple[float, float]]:
     """Each median that a resample of ``ordered`` can have, with its probability."""
     n = len(ordered)

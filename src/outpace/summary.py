@@ -9,29 +9,41 @@ import pytest
 
 from outpace.compare import HostFigures
 from outpace.measurement import Measurement
+from outpace.ranking import best, in_words
 from outpace.session import Session
 
 WIDTH = 80
 COLOURS = {"pass": {"green": True}, "fail": {"red": True}, "inconclusive": {"yellow": True}}
 
 
-def write_summary(reporter: pytest.TerminalReporter, session: Session, measurements: Sequence[Measurement]) -> None:
-    """Write hosts, a row a strategy with its hosts below, and where the reports lie."""
+def write_summary(
+    reporter: pytest.TerminalReporter, session: Session, measurements: Sequence[Measurement], swept: Sequence[str]
+) -> None:
+    """Write hosts, what concurrency does to those that were swept, a row a strategy, and where the reports lie."""
     reporter.section("outpace")
     for host in session.origin.hosts:
         baseline = " (baseline)" if host.name == session.baseline_host else ""
         version = f" {host.engine_version}" if host.engine_version else ""
         _write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
+    for name in swept:
+        capacity = session.knowledge.capacities[name]
+        _write_wrapped(reporter, f"{name} {capacity.kind}, limit {capacity.limit}. {capacity.reason}", "", "  ")
     measured = [each for each in measurements if each.rounds]
     if not measured:
-        reporter.write_line("No round was finished.")
+        if not swept:
+            reporter.write_line("No round was finished.")
         return
     reporter.write_line("")
-    reporter.write_line(f"{'strategy':<18}{'ratio':>7}  {'interval':<16}{'speedup':>8}  {'rounds':>6}  gate", bold=True)
+    head = f"{'strategy':<18}{'ratio':>7}  {'interval':<16}{'speedup':>8}{'efficiency':>12}{'rounds':>8}  gate"
+    reporter.write_line(head, bold=True)
     for each in measured:
         _write_strategy(reporter, each)
     reporter.write_line("")
+    found = best([each.comparison() for each in measured])
+    if found is not None:
+        _write_wrapped(reporter, in_words(found), "", "  ")
     reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
+    reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
     for folder in dict.fromkeys(each.path.parent for each in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
 
@@ -40,10 +52,11 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement)
     comparison, verdict = measurement.comparison(), measurement.verdict()
     ratio = comparison.ratio
     figures = f"{'-':>7}  {'-':<16}{'-':>8}"
+    efficiency = "-" if comparison.dispatch_efficiency is None else f"{comparison.dispatch_efficiency:.2f}"
     if ratio is not None and comparison.speedup is not None:
         interval = f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio.low is not None and ratio.high is not None else "-"
         figures = f"{ratio.median:>7.3f}  {interval:<16}{comparison.speedup:>7.2f}x"
-    reporter.write(f"{measurement.strategy:<18}{figures}  {comparison.rounds:>6}  ")
+    reporter.write(f"{measurement.strategy:<18}{figures}{efficiency:>12}{comparison.rounds:>8}  ")
     reporter.write_line(verdict.verdict, **COLOURS[verdict.verdict])
     for name, host in comparison.hosts.items():
         _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")

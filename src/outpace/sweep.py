@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import fmean
 
-from outpace.capacity import Capacity, Level, classify, told_its_story
+from outpace import capacity
+from outpace.capacity import Capacity, HostCapacity, Level, classify, told_its_story
 from outpace.errors import Unfinished
 from outpace.records import Run
 from outpace.session import Session
 
 LEVELS = tuple(2**doubled for doubled in range(1, 8))
-BLOCKS = 3
+BLOCKS = 5
 """So often are as many requests as a level means sent at once, each time beside one that has the host to itself."""
 
 
@@ -33,8 +35,8 @@ def sweep(session: Session, host: str) -> Capacity:
         levels.append(_level(in_flight, together, gains))
         if told_its_story([_level(1, alone), *levels]):
             break
-    session.capacities[host] = classify([_level(1, alone), *levels])
-    return session.capacities[host]
+    session.knowledge.capacities[host] = classify([_level(1, alone), *levels])
+    return session.knowledge.capacities[host]
 
 
 def _measured(session: Session, host: str, in_flight: int, block: int) -> Run:
@@ -54,3 +56,16 @@ def tokens_per_s(run: Run) -> float:
     """Throughput of a run; answers count where the engine tells no tokens."""
     done = len(run.requests) if run.output_tokens is None else run.output_tokens
     return done / run.makespan_ms * 1000
+
+
+def write_capacities(session: Session, path: Path) -> None:
+    """Keep what is known of the hosts' capacities at ``path``; raises ``OSError``."""
+    origin = session.origin
+    hosts = [
+        HostCapacity(
+            host.name, host.url, host.engine, host.engine_version, host.model, session.knowledge.capacities[host.name]
+        )
+        for host in origin.hosts
+        if host.name in session.knowledge.capacities
+    ]
+    capacity.write(path, capacity.to_document(origin.created, origin.source, hosts))

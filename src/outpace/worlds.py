@@ -19,7 +19,7 @@ from outpace.capacity import Capacity, classify
 from outpace.dispatch import Limits
 from outpace.engines import Client, Engine, connect
 from outpace.engines.client import authority_of, network_transport
-from outpace.engines.detect import engine_for
+from outpace.engines.detect import connect_routers, engine_for
 from outpace.errors import UsageError
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
 from outpace.prompts import Workload, workload
@@ -37,7 +37,8 @@ class Settings:
     ``recording`` is that of ``ReplayHosts``, whose workload is then the session's. ``record`` is the file that a live
     session is recorded in, without what was said where ``redact_text`` is set. ``faults`` act in strategies' runs.
     ``limits`` is what hosts may have in flight; ``capacities`` are known from an earlier sweep, by host. With
-    ``know_lengths`` a prompt is expected to be answered at such length as earlier in the session.
+    ``know_lengths`` a prompt is expected to be answered at such length as earlier in the session. ``routers`` stand in
+    front of the hosts, and are put under test beside the strategies.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
@@ -54,6 +55,7 @@ class Settings:
     limits: Limits = "sweep"
     capacities: Mapping[str, Capacity] = field(default_factory=dict)
     know_lengths: bool = True
+    routers: tuple[Host, ...] = ()
 
 
 class World(Protocol):
@@ -69,6 +71,10 @@ class World(Protocol):
 
     async def engines(self, client: Client) -> dict[str, Engine]:
         """The hosts' engines, by host; raises ``UsageError``."""
+        ...
+
+    async def routers(self, client: Client, model: str) -> dict[str, Engine]:
+        """The routers to be tested, by name; ``model`` is the hosts'. Raises ``UsageError``."""
         ...
 
     recorder: Recorder | None
@@ -118,7 +124,8 @@ class LiveWorld:
                 settings.record, keeping, settings.workload, self.created, redact=settings.redact_text
             )
         self._settings, self._version = settings, version
-        self._hosts = resolve(hosts, allow_public=settings.allow_public)
+        found = resolve([*hosts, *settings.routers], allow_public=settings.allow_public)
+        self._hosts, self._routers = found[: len(hosts)], found[len(hosts) :]
 
     async def engines(self, client: Client) -> dict[str, Engine]:
         """Find out what each host has; raises ``HostUnusable``."""
@@ -131,6 +138,11 @@ class LiveWorld:
             wait_s=settings.timeout_s,
             version=self._version,
         )
+
+    async def routers(self, client: Client, model: str) -> dict[str, Engine]:
+        """Find out what each router offers; raises ``HostUnusable``, or ``ModelMissing`` where it is unclear which."""
+        wanted = self._settings.model or model
+        return await connect_routers(client, self._routers, wanted, self._settings.timeout_s) if self._routers else {}
 
     def capacities(self) -> Mapping[str, Capacity]:
         """Those of an earlier sweep."""
@@ -167,6 +179,10 @@ class ReplayedWorld:
         for each in self._recording.hosts:
             found[each.name] = engine_for(client, _recorded(each), each.identity, each.model)
         return found
+
+    async def routers(self, _client: Client, _model: str) -> dict[str, Engine]:
+        """A recording holds none."""
+        return {}
 
     def capacities(self) -> Mapping[str, Capacity]:
         """What the recorded levels say."""

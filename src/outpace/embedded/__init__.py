@@ -4,7 +4,7 @@ The engines come from the package ``xllamacpp``, the model from the package ``ll
 what is missing is said, with the commands to install it, by ``outpace.errors.EmbeddedUnavailable``.
 """
 
-from outpace.embedded.launcher import EmbeddedEngine, running
+from outpace.embedded.launcher import EmbeddedEngine, names, running
 from outpace.embedded.model import MODEL_ALIAS, engine_version, model_path
 
-__all__ = ["MODEL_ALIAS", "EmbeddedEngine", "engine_version", "model_path", "running"]
+__all__ = ["MODEL_ALIAS", "EmbeddedEngine", "engine_version", "model_path", "names", "running"]

@@ -32,6 +32,11 @@ class EmbeddedEngine:
     pid: int
 
 
+def names(count: int) -> tuple[str, ...]:
+    """What so many engines are called."""
+    return tuple(f"embedded-{number}" for number in range(1, count + 1))
+
+
 @contextmanager
 def running(count: int, *, slots: int = 1, rtt_ms: float = 0.0) -> Iterator[list[EmbeddedEngine]]:
     """Run ``count`` engines named ``embedded-1``, ``embedded-2``, ... until the block ends, or this process does.
@@ -49,9 +54,9 @@ def running(count: int, *, slots: int = 1, rtt_ms: float = 0.0) -> Iterator[list
     require_llama_cpp()
     children: list[_Child] = []
     try:
-        for index in range(count):
+        for index, name in enumerate(names(count)):
             arguments = ["--model", str(model), "--slots", str(slots), "--index", str(index)]
-            children.append(_Child(f"embedded-{index + 1}", "outpace.embedded.server", arguments))
+            children.append(_Child(name, "outpace.embedded.server", arguments))
         servers = list(children)
         urls = [server.url() for server in servers]
         if rtt_ms > 0:

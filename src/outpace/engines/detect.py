@@ -59,6 +59,26 @@ async def connect(
     }
 
 
+async def connect_routers(client: Client, routers: Sequence[Host], model: str, wait_s: float) -> dict[str, Engine]:
+    """Find what each router speaks, and the model to ask it for: ``model`` if it offers that, else the only one.
+
+    Raises ``HostUnusable``, or ``ModelMissing`` where it offers several and not that one.
+    """
+    found: dict[str, Engine] = {}
+    for host in routers:
+        found |= await connect(client, [host], wait_s=wait_s)
+    for name, router in found.items():
+        models = router.identity.models
+        if model not in models and len(models) > 1:
+            raise ModelMissing(
+                f"Router {name} does not offer the model {clean(model)} of its hosts, but {_listed(router.identity)}. "
+                "Let it offer that name, or only one."
+            )
+        chosen = model if model in models else next(iter(models))
+        found[name] = engine_for(client, router.host, router.identity, chosen)
+    return found
+
+
 def engine_for(client: Client, host: Host, identity: Identity, model: str) -> Engine:
     """The engine of ``host`` with ``model`` chosen."""
     return (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(client, host, identity, model)
