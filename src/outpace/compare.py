@@ -14,6 +14,8 @@ from outpace.stats import Interval, median_interval
 
 SAME_WORK_TOLERANCE = 0.05
 ROUNDING_MS = 0.01
+HARMLESS = ("stale", "spent")
+"""A kept connection that the engine had closed is replaced within a millisecond or two; a copy lost to its rival."""
 COLD_LOAD_MS = 100.0
 """Ollama tells a few milliseconds of load for a model that is loaded already, hundreds for one that is not."""
 
@@ -55,12 +57,13 @@ def compare(
     rounds: Sequence[Round],
     round_trips_ms: Mapping[str, Sequence[float]] | None = None,
     queue_left_out: Container[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Comparison:
     """Compare ``rounds`` of ``strategy`` over ``hosts``.
 
     ``round_trips_ms`` are those of cheap requests, by host. ``queue_left_out`` names the hosts whose engine tells a
     server time without the wait in its queue: where requests of theirs overlapped, wall - server would call that
-    wait network, and the round trips are told instead.
+    wait network, and the round trips are told instead. ``remarks`` are kept among the notes.
     """
     ratios = tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)
     interval = median_interval(ratios) if ratios else None
@@ -85,7 +88,7 @@ def compare(
         median(efficiencies) if efficiencies else None,
         median(per_token) if per_token and uneven else None,
         figures,
-        tuple(_notes(rounds, uneven)),
+        (*_notes(rounds, uneven), *remarks),
     )
 
 
@@ -141,7 +144,7 @@ def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
 def _gone(run: Run) -> set[str]:
     """The hosts that were tried in ``run`` and answered nothing."""
     answered = {request.host for request in run.requests if request.error is None}
-    return {attempt.host for attempt in run.failed_attempts if attempt.kind != "stale"} - answered
+    return {attempt.host for attempt in run.failed_attempts if attempt.kind not in HARMLESS} - answered
 
 
 def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
@@ -155,10 +158,15 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     failed = sum(len(run.failed) for run in runs)
     if failed:
         notes.append(f"{failed} prompts were answered by no host; their rounds have no ratio.")
-    # A kept connection that the engine had closed is found out and replaced within a millisecond or two.
-    retried = sum(attempt.kind != "stale" for run in runs for attempt in run.failed_attempts)
+    retried = sum(attempt.kind not in HARMLESS for run in runs for attempt in run.failed_attempts)
     if retried:
         notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
+    spent_ms = [attempt.wall_ms for run in runs for attempt in run.failed_attempts if attempt.kind == "spent"]
+    if spent_ms:
+        notes.append(
+            f"{len(spent_ms)} prompts were sent to a second host while the first was at them; the attempts that lost "
+            f"took {sum(spent_ms):.0f} ms of hosts' time."
+        )
     gone = Counter(host for each in rounds for host in _gone(each.run))
     notes += [
         f"{host} failed, and answered nothing, in {times} of {len(rounds)} rounds." for host, times in gone.items()

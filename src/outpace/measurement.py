@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from outpace.compare import Comparison, compare
-from outpace.dispatch import Outcome
+from outpace.dispatch import EXPECTING, Outcome
 from outpace.documents import write_whole
 from outpace.efficiency import with_lower_bound
 from outpace.errors import Unfinished, UsageError
@@ -16,6 +16,8 @@ from outpace.records import Round, Run
 from outpace.replay import Scene
 from outpace.report import document
 from outpace.session import BASELINE, Session
+
+LENGTHS_KNOWN = "It knew how long answers to these prompts were before; --unknown-lengths hides that from it."
 
 
 class Measurement:
@@ -112,7 +114,9 @@ class Measurement:
         session = self._session
         queue_left_out = {host for host, engine in session.engines.items() if not engine.server_includes_queue}
         hosts = session.hosts_of(self.strategy) if self.strategy in session.routers else session.ordered
-        return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out)
+        guessing = session.settings.know_lengths and self.strategy in EXPECTING
+        remarks = [LENGTHS_KNOWN] if guessing else []
+        return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"

@@ -12,8 +12,9 @@ from outpace.records import Run
 from outpace.session import Session
 
 LEVELS = tuple(2**doubled for doubled in range(1, 8))
-BLOCKS = 5
-"""So often are as many requests as a level means sent at once, each time beside one that has the host to itself."""
+MOST_BLOCKS, FEWEST_BLOCKS, REQUESTS = 5, 3, 12
+"""So often are as many requests as a level means sent at once, each time beside one that has the host to itself: five
+times, for an interval, or about twelve requests in all, as a block of many is a mean already."""
 
 
 def sweep(session: Session, host: str) -> Capacity:
@@ -26,11 +27,12 @@ def sweep(session: Session, host: str) -> Capacity:
     levels: list[Level] = []
     for in_flight in LEVELS:
         together: list[Run] = []
-        for block in range(BLOCKS):
+        blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, REQUESTS // in_flight))
+        for block in range(blocks):
             alone.append(_measured(session, host, 1, block))
             together.append(_measured(session, host, in_flight, block))
         gains = tuple(
-            tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-BLOCKS:], strict=True)
+            tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-blocks:], strict=True)
         )
         levels.append(_level(in_flight, together, gains))
         if told_its_story([_level(1, alone), *levels]):
@@ -61,11 +63,10 @@ def tokens_per_s(run: Run) -> float:
 def write_capacities(session: Session, path: Path) -> None:
     """Keep what is known of the hosts' capacities at ``path``; raises ``OSError``."""
     origin = session.origin
+    found = session.knowledge.capacities
     hosts = [
-        HostCapacity(
-            host.name, host.url, host.engine, host.engine_version, host.model, session.knowledge.capacities[host.name]
-        )
+        HostCapacity(host.name, host.url, host.engine, host.engine_version, host.model, found[host.name])
         for host in origin.hosts
-        if host.name in session.knowledge.capacities
+        if host.name in found
     ]
     capacity.write(path, capacity.to_document(origin.created, origin.source, hosts))

@@ -4,9 +4,10 @@ from outpace.dispatch.coordinator import Coordinator
 from outpace.dispatch.expectation import HostKnowledge
 from outpace.dispatch.job import Job
 from outpace.dispatch.ledger import Outcome
-from outpace.dispatch.strategies import STRATEGIES, Limits, Strategy, find_strategy, limit_of
+from outpace.dispatch.strategies import EXPECTING, STRATEGIES, Limits, Strategy, find_strategy, limit_of
 
 __all__ = [
+    "EXPECTING",
     "STRATEGIES",
     "Coordinator",
     "HostKnowledge",

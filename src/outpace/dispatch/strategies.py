@@ -185,6 +185,8 @@ STRATEGIES: dict[str, Strategy] = {
 }
 PUBLISHED = ("sequential", "serial-per-side", "all-parallel")
 """Those of the published experiment: what they have in flight is in their definition, whatever a host's limit is."""
+EXPECTING = ("earliest-finish", "hedged")
+"""Those that make use of how long answers are expected to be."""
 
 
 def limit_of(strategy: str, limits: Limits) -> MakeLimit:
