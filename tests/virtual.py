@@ -36,12 +36,13 @@ class NumberEngine:
         service_s: Callable[[int], float] = lambda _: 1.0,
         misbehave: Behave | None = None,
         up: Callable[[float], bool] = lambda _: True,
+        tokens: Callable[[int], int] = lambda _: 1,
     ) -> None:
         self.host = Host(name, f"http://127.0.0.1:1/{name}", ("127.0.0.1",))
         self.identity, self.model = Identity("numbers", "openai", None, {}), "numbers"
         self.asked: list[tuple[float, int]] = []
         self.most_in_flight = self.in_flight = 0
-        self._service_s, self._misbehave, self._up = service_s, misbehave, up
+        self._service_s, self._misbehave, self._up, self._tokens = service_s, misbehave, up, tokens
         self._slot = anyio.Semaphore(1)
 
     async def ping(self) -> None:
@@ -63,7 +64,7 @@ class NumberEngine:
         finally:
             self.in_flight -= 1
         wall_ms = (anyio.current_time() - began) * 1000
-        return Completion(f"{self.host.name} answers {number}", server_ms=wall_ms, output_tokens=1)
+        return Completion(f"{self.host.name} answers {number}", server_ms=wall_ms, output_tokens=self._tokens(number))
 
 
 def numbers(count: int) -> Workload:

@@ -9,31 +9,68 @@ from outpace.prompts import Prompt
 
 SWAPS_UP_TO = 64
 """With more prompts than this, what a swap of two could win is little, and looking for it takes long."""
+FITS_UP_TO = 4096
+"""With more prompts times hosts than this, trying deadlines takes longer than a few milliseconds."""
+DEADLINES = 12
 WORTH_S = 1e-9
 
 
 class Plan:
-    """Queues of prompts by host, made by longest processing time first.
+    """Queues of prompts by host: the better of two old rules for hosts of unequal speed, then improved.
 
-    R. L. Graham, "Bounds on multiprocessing timing anomalies" (1969), and for hosts of unequal speed T. Gonzalez, O. H.
-    Ibarra and S. Sahni, "Bounds for LPT schedules on uniform processors" (1977): take the prompts longest first, and
-    give each to the host that would finish it first. ``improve`` then moves prompts away from the host that would
-    finish last, while that lets it all end sooner.
+    Longest processing time first gives the prompts, longest first, each to the host that would finish it first (R. L.
+    Graham, "Bounds on multiprocessing timing anomalies", 1969; T. Gonzalez, O. H. Ibarra and S. Sahni, "Bounds for LPT
+    schedules on uniform processors", 1977). Multifit looks for the earliest deadline by which they fit, each on the
+    slowest host where it does (E. G. Coffman, M. R. Garey and D. S. Johnson, "An application of bin-packing to
+    multiprocessor scheduling", 1978; D. K. Friesen and M. A. Langston, "Bounds for multifit scheduling on uniform
+    processors", 1983). ``improve`` then moves prompts away from the host that would finish last, while that helps.
     """
 
     def __init__(
         self, prompts: Iterable[Prompt], hosts: Sequence[str], expect: Expectation, stands: Callable[[str], bool]
     ) -> None:
         self._hosts, self._expect, self._stands = hosts, expect, stands
-        self._queues: dict[str, list[Prompt]] = {host: [] for host in hosts}
-        self._queued = dict.fromkeys(hosts, 0.0)
+        longest_first = sorted(prompts, key=expect.work, reverse=True)
+        self._work = {prompt.index: expect.work(prompt) for prompt in longest_first}
         self._busy_until = dict.fromkeys(hosts, 0.0)
-        self._work: dict[int, float] = {}
-        for prompt in sorted(prompts, key=expect.work, reverse=True):
-            work = self._work[prompt.index] = expect.work(prompt)
-            self._put(prompt, min(hosts, key=lambda host, work=work: self._finish(host, work)))  # type: ignore[misc]
-        self._left = len(self._work)
+        self._left = len(longest_first)
+        self._give_to_who_finishes_first(longest_first)
+        if self._left * len(hosts) <= FITS_UP_TO:
+            self._fit_by_the_earliest_deadline(longest_first)
         self.improve(0.0, swap=self._left <= SWAPS_UP_TO)
+
+    def _clear(self) -> None:
+        self._queues: dict[str, list[Prompt]] = {host: [] for host in self._hosts}
+        self._queued = dict.fromkeys(self._hosts, 0.0)
+
+    def _give_to_who_finishes_first(self, longest_first: Sequence[Prompt]) -> None:
+        self._clear()
+        for prompt in longest_first:
+            work = self._work[prompt.index]
+            self._put(prompt, min(self._hosts, key=lambda host, work=work: self._finish(host, work)))  # type: ignore[misc]
+
+    def _fit_by_the_earliest_deadline(self, longest_first: Sequence[Prompt]) -> None:
+        best = self._queues, self._queued
+        late = max(map(self._ends, self._hosts))
+        early = sum(self._work.values()) / sum(map(self._expect.rate, self._hosts))
+        for _ in range(DEADLINES):
+            deadline = (early + late) / 2
+            if self._fit(longest_first, deadline):
+                best, late = (self._queues, self._queued), max(map(self._ends, self._hosts))
+            else:
+                early = deadline
+        self._queues, self._queued = best
+
+    def _fit(self, longest_first: Sequence[Prompt], deadline: float) -> bool:
+        self._clear()
+        slowest_first = sorted(self._hosts, key=self._expect.rate)
+        for prompt in longest_first:
+            work = self._work[prompt.index]
+            host = next((host for host in slowest_first if self._finish(host, work) <= deadline + WORTH_S), None)
+            if host is None:
+                return False
+            self._put(prompt, host)
+        return True
 
     def __len__(self) -> int:
         return self._left
