@@ -7,6 +7,8 @@ from typing import Protocol
 
 ROSE, FELL = 1.1, 0.9
 """Throughput of a level over the best before it: what counts as more, and what as less."""
+LEAP = 1.5
+"""Where twice as many gave so much more, the next level is four times as many."""
 AS_GOOD = 0.95
 """The smallest level that gives this share of the best throughput is the one to keep."""
 FLAT_LEVELS = 2
@@ -23,7 +25,7 @@ SHARE_OF_ONE_MORE = 0.5
 """One more in flight is worth it where it gives this share of what one gave before."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Flight:
     """One request in flight: when it began, and when it was first heard; seconds."""
 
@@ -100,21 +102,21 @@ class AdaptiveLimit:
         self._rose_to, self._flat = 0.0, 0
         self._settled = known is not None
         self._windows_settled = 0
-        self._in_flight = self._unheard = 0
-        self._ended_at_level = False
+        self._in_flight = 0
+        self._unheard: list[Flight] = []
         self._window: tuple[float, int] | None = None
 
     def began(self, at_s: float) -> Flight:
         """Count it in."""
         self._in_flight += 1
-        self._unheard += 1
-        return Flight(at_s)
+        self._unheard.append(Flight(at_s))
+        return self._unheard[-1]
 
     def heard(self, flight: Flight, at_s: float, share: int) -> None:
         """Count the token, if the host is as full as it may be: a host with room tells nothing of its limit."""
         if flight.first_s is None:
             flight.first_s = at_s
-            self._unheard -= 1
+            self._unheard.remove(flight)
         if self._in_flight != self.now:
             self._window = None
         elif self._window is not None:
@@ -123,20 +125,24 @@ class AdaptiveLimit:
                 self._window = since_s, tokens + 1
                 if tokens + 1 >= TOKENS_A_REQUEST * self.now:
                     self._judge((tokens + 1) / (at_s - since_s), share)
-        elif not self._unheard or self._ended_at_level:
-            # All of them generate, or they do not although another has ended: then the host lets them queue.
+        elif not self._unheard:  # all of them generate
             self._window = at_s, 0
 
     def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
-        """Count it out; an answer that came in one piece is judged by its time."""
+        """Count it out; see whether others wait in the host's queue. An answer in one piece is judged by its time."""
         full = self._in_flight == self.now and round(in_flight) == self.now
-        in_one_piece = flight.first_s is None or flight.first_s >= at_s
         self._in_flight -= 1
-        self._unheard -= flight.first_s is None
-        self._ended_at_level = True
         wall_s = at_s - flight.began_s
-        if tokens and in_one_piece and full and wall_s > 0:
-            self._judge(in_flight * tokens / wall_s, share)
+        if flight.first_s is None:
+            self._unheard.remove(flight)
+        if flight.first_s is None or flight.first_s >= at_s:
+            if tokens and full and wall_s > 0:
+                self._judge(in_flight * tokens / wall_s, share)
+            return
+        # Whoever was sent before this one began to answer, and is not heard although it has ended, waits for a slot.
+        queued = sum(other.began_s <= flight.first_s for other in self._unheard)
+        if tokens and queued and full:
+            self._settle_at(max(1, self.now - queued))
 
     def _judge(self, rate: float, share: int) -> None:
         """Take note of the throughput of the present level, and go where that points.
@@ -148,23 +154,27 @@ class AdaptiveLimit:
             self._hold(rate, share)
             return
         best = max(self._rates.values(), default=0.0)
-        self._rates[self.now] = rate
+        leap = self._rose_to and rate > LEAP * self._rose_to
         rose = rate > ROSE * self._rose_to
+        self._rates[self.now] = rate
         if rose:
             self._rose_to, self._flat = rate, 0
         else:
             self._flat += 1
         affordable = share if rose or self.now <= FREE_LEVEL else share / 2
-        if rate < FELL * best or self._flat >= FLAT_LEVELS or 2 * self.now > min(affordable, self._ceiling):
+        step = 4 if leap and 4 * self.now <= share / 2 else 2
+        if rate < FELL * best or self._flat >= FLAT_LEVELS or step * self.now > min(affordable, self._ceiling):
             self._settle()
         else:
-            self._go_to(2 * self.now)
+            self._go_to(step * self.now)
 
     def _settle(self) -> None:
         best = max(self._rates.values())
-        self._settled, self._windows_settled = True, 0
-        self._go_to(min(level for level, rate in self._rates.items() if rate >= AS_GOOD * best))
-        self._rates = {}
+        self._settle_at(min(level for level, rate in self._rates.items() if rate >= AS_GOOD * best))
+
+    def _settle_at(self, level: int) -> None:
+        self._settled, self._windows_settled, self._rates = True, 0, {}
+        self._go_to(level)
 
     def _hold(self, rate: float, share: int) -> None:
         """Stay, unless throughput collapses; now and then see whether one more in flight gives more."""
@@ -183,4 +193,4 @@ class AdaptiveLimit:
                 self._go_to(min(level + 1, self._ceiling))
 
     def _go_to(self, level: int) -> None:
-        self.now, self._ended_at_level = level, False
+        self.now, self._window = level, None

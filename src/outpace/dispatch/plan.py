@@ -9,8 +9,8 @@ from outpace.prompts import Prompt
 
 SWAPS_UP_TO = 64
 """With more prompts than this, what a swap of two could win is little, and looking for it takes long."""
-FITS_UP_TO = 4096
-"""With more prompts times hosts than this, trying deadlines takes longer than a few milliseconds."""
+FITS_UP_TO = 16_384
+"""With more prompts times hosts than this, trying deadlines takes longer than it can win."""
 DEADLINES = 12
 WORTH_S = 1e-9
 
