@@ -51,6 +51,11 @@ class Measurement:
         self._baseline: Run | None = None
         self._run: Run | None = None
 
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight in the run in progress, by host."""
+        return self._session.in_flight
+
     def prepare(self) -> None:
         """Untimed, before a run: even rounds have their baseline here, so that drift favours neither."""
         self._baseline = self._run = None

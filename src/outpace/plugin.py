@@ -31,7 +31,7 @@ class State:
 
     def __init__(self, config: pytest.Config, request: Request) -> None:
         self.request = request
-        self.progress = Progress(config, request.rounds)
+        self.progress = Progress(config, request.rounds, len(request.strategies))
         self.session: Session | None = None
         self.measurements: dict[str, Measurement] = {}
         self.swept: list[str] = []

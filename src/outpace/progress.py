@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,23 +14,36 @@ from outpace.measurement import Measurement
 class Progress:
     """Tells how far the measuring is, through pytest's own reporter."""
 
-    def __init__(self, config: pytest.Config, rounds: int) -> None:
+    def __init__(self, config: pytest.Config, rounds: int, strategies: int = 1) -> None:
         self._config, self._rounds = config, rounds
+        self._rounds_in_all, self._rounds_done = rounds * strategies, 0
+        self._began = time.monotonic()
         self._measurement: Measurement | None = None
         self._shown = False
 
     def follow(self, measurement: Measurement) -> None:
         """Tell of ``measurement`` from now on."""
+        if self._measurement is None:
+            self._began = time.monotonic()
         self._measurement = measurement
 
     def watch(self, _strategy: str, done: int, total: int) -> None:
         """Show how many prompts of the run in progress are done."""
         if self._measurement is not None and self._on_terminal:
             which = f"{self._measurement.strategy}: round {len(self._measurement.rounds) + 1} of {self._rounds}"
-            self._show(f"{which}, {self._measurement.phase} {done}/{total} prompts")
+            busy = " ".join(f"{host} {count}" for host, count in self._measurement.in_flight.items() if count)
+            self._show(f"{which}, {self._measurement.phase} {done}/{total}{', ' + busy if busy else ''}{self._left()}")
+
+    def _left(self) -> str:
+        """The time that the rounds still to come will take, if they take as long as those before."""
+        if not self._rounds_done:
+            return ""
+        left_s = (self._rounds_in_all - self._rounds_done) * (time.monotonic() - self._began) / self._rounds_done
+        return f", {left_s / 60:.0f} min left" if left_s > 90 else f", {left_s:.0f} s left"
 
     def round_done(self, measurement: Measurement) -> None:
         """Show what the latest round gave."""
+        self._rounds_done += 1
         latest = measurement.rounds[-1]
         ratio = "no ratio" if latest.overhead_ratio is None else f"ratio {latest.overhead_ratio:.3f}"
         line = (

@@ -15,7 +15,7 @@ import httpx
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy, limit_of
 from outpace.dispatch.expectation import work_of
-from outpace.dispatch.job import PING_TIMEOUT_S
+from outpace.dispatch.health import PING_TIMEOUT_S
 from outpace.dispatch.ledger import Watcher
 from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.efficiency import HostSpeed
@@ -92,6 +92,11 @@ class Session:
     def baseline_host(self) -> str:
         """The host that the baseline runs on."""
         return self.ordered[0]
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight in the latest run, by host."""
+        return self._coordinator.in_flight
 
     def now(self) -> float:
         """The coordinator's clock, in seconds."""

@@ -9,7 +9,7 @@ import pytest
 
 from outpace.compare import HostFigures
 from outpace.measurement import Measurement
-from outpace.ranking import best, in_words
+from outpace.ranking import Best, best, in_words
 from outpace.session import Session
 
 WIDTH = 80
@@ -19,7 +19,16 @@ COLOURS = {"pass": {"green": True}, "fail": {"red": True}, "inconclusive": {"yel
 def write_summary(
     reporter: pytest.TerminalReporter, session: Session, measurements: Sequence[Measurement], swept: Sequence[str]
 ) -> None:
-    """Write hosts, what concurrency does to those that were swept, a row a strategy, and where the reports lie."""
+    """Write hosts, what concurrency does to those that were swept, a row a strategy, and where the reports lie.
+
+    With ``-q`` it is one line, with ``-v`` each strategy's latest requests are told too.
+    """
+    measured = [each for each in measurements if each.rounds]
+    found = best([each.comparison() for each in measured])
+    if reporter.verbosity < 0:
+        reporter.ensure_newline()
+        reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
+        return
     reporter.section("outpace")
     for host in session.origin.hosts:
         baseline = " (baseline)" if host.name == session.baseline_host else ""
@@ -28,7 +37,6 @@ def write_summary(
     for name in swept:
         capacity = session.knowledge.capacities[name]
         _write_wrapped(reporter, f"{name} {capacity.kind}, limit {capacity.limit}. {capacity.reason}", "", "  ")
-    measured = [each for each in measurements if each.rounds]
     if not measured:
         if not swept:
             reporter.write_line("No round was finished.")
@@ -38,14 +46,39 @@ def write_summary(
     reporter.write_line(head, bold=True)
     for each in measured:
         _write_strategy(reporter, each)
+        if reporter.verbosity > 0:
+            _write_requests(reporter, each)
     reporter.write_line("")
-    found = best([each.comparison() for each in measured])
     if found is not None:
         _write_wrapped(reporter, in_words(found), "", "  ")
     reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
     reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
     for folder in dict.fromkeys(each.path.parent for each in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
+
+
+def _in_one_line(measured: Sequence[Measurement], found: Best | None) -> str:
+    """What one line can hold: the best, and which gates did not pass."""
+    if not measured:
+        return "no round was finished"
+    winner = found.winner if found else measured[0].strategy
+    ratio = next(each.comparison().ratio for each in measured if each.strategy == winner)
+    said = "no ratio" if ratio is None else f"ratio {ratio.median:.3f} under {winner}"
+    if found and found.tied:
+        said += f" (tied with {', '.join(found.tied)})"
+    broken = [each.strategy for each in measured if each.verdict().verdict != "pass"]
+    return f"{said}; gate {'not passed by ' + ', '.join(broken) if broken else 'passed'}"
+
+
+def _write_requests(reporter: pytest.TerminalReporter, measurement: Measurement) -> None:
+    """The requests of the latest run, in the order in which they were sent."""
+    run = measurement.rounds[-1].run
+    for request in sorted(run.requests, key=lambda each: (each.start_ms or 0.0, each.prompt)):
+        tokens = "" if request.output_tokens is None else f", {request.output_tokens} tokens"
+        first = "" if request.first_token_ms is None else f", first token after {request.first_token_ms:.0f} ms"
+        what = f"{request.wall_ms:.0f} ms{first}{tokens}" if request.error is None else request.error
+        line = f"prompt {request.prompt} on {request.host or 'no host'} at {request.start_ms or 0:.0f} ms: {what}"
+        _write_wrapped(reporter, line, "    ", "      ")
 
 
 def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement) -> None:
@@ -62,10 +95,23 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement)
         _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
     if verdict.verdict != "pass":
         _write_wrapped(reporter, verdict.reason)
+        _write_wrapped(reporter, _what_to_try(measurement))
     for note in comparison.notes:
         _write_wrapped(reporter, note)
     if comparison.ratio_per_token is not None:
         _write_wrapped(reporter, f"Ratio a token: {comparison.ratio_per_token:.3f}.")
+
+
+def _what_to_try(measurement: Measurement) -> str:
+    """What a user could do next about a gate that did not pass."""
+    verdict = measurement.verdict()
+    if measurement.problem is not None:
+        return "Try: outpace doctor --hosts=..., then the same again; a longer --timeout if answers were cut off by it."
+    if verdict.verdict == "inconclusive":
+        return "Try: more --rounds, on machines that do nothing else."
+    if measurement.strategy == "all-parallel":
+        return "Try: --strategies=capacity-aware, which finds out how many requests at once each host can take."
+    return "Try: --strategies=all, to see whether another strategy does better; if none does, the hosts do not pay off."
 
 
 def _host_line(host: HostFigures) -> str:

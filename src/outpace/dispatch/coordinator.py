@@ -34,6 +34,12 @@ class Coordinator:
 
     def __init__(self, engines: Mapping[str, Engine], *, timeout_s: float, watch: Watcher | None = None) -> None:
         self._engines, self._timeout_s, self._watch = engines, timeout_s, watch
+        self._job: Job | None = None
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight in the latest run, by host."""
+        return self._job.in_flight if self._job else {}
 
     async def run(
         self,
@@ -60,7 +66,7 @@ class Coordinator:
         expect = Expectation(workload, hosts, known, guess)
         ledger = Ledger(name, workload.prompts, self._watch)
         async with anyio.create_task_group() as tasks:
-            job = Job(workload, engines, limits, expect, ledger, self._timeout_s, cache_key, tasks)
+            self._job = job = Job(workload, engines, limits, expect, ledger, self._timeout_s, cache_key, tasks)
             await job.complete(strategy)
             tasks.cancel_scope.cancel()
         job.give_up_the_rest()

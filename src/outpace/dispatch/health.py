@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from outpace.engines import Engine
+from outpace.errors import RequestFailed
+
+PING_TIMEOUT_S = 5.0
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 8.0
@@ -46,6 +55,55 @@ class HostHealth:
     def answered(self) -> None:
         """The host answered a prompt: what went wrong before counts no more."""
         self.pauses = 0
+
+
+class Health:
+    """The health of all hosts in one run: whom to leave alone, and for how long.
+
+    A host that rests is let back after its pause, if it was down once it answers a ping. ``changed`` is called with
+    its name whenever a host rests, goes on resting, or stands again.
+    """
+
+    def __init__(
+        self, engines: Mapping[str, Engine], ping_timeout_s: float, tasks: TaskGroup, changed: Callable[[str], None]
+    ) -> None:
+        self._engines, self._ping_timeout_s, self._tasks, self._changed = engines, ping_timeout_s, tasks, changed
+        self._hosts = {host: HostHealth() for host in engines}
+
+    def __getitem__(self, host: str) -> HostHealth:
+        return self._hosts[host]
+
+    def is_hopeless(self, host: str) -> bool:
+        """Whether nothing is to be hoped from ``host`` any more."""
+        return self._hosts[host].given_up and not self._hosts[host].in_flight
+
+    def rest(self, host: str, *, down: bool, asked_s: float | None = None) -> None:
+        """Give ``host`` no prompt for now: it asked to be left alone for so many seconds, or it is down."""
+        health = self._hosts[host]
+        if health.resting:  # another request of this host failed before; one who wakes it is enough
+            health.down = health.down or down
+            return
+        self._tasks.start_soon(self._wake, host, health.rest(down=down, asked_s=asked_s))
+        self._changed(host)
+
+    async def _wake(self, host: str, pause_s: float) -> None:
+        health = self._hosts[host]
+        while True:
+            await anyio.sleep(pause_s)
+            if not health.down or await self._lives(host):
+                break
+            pause_s = health.rest(down=True)
+            self._changed(host)
+        health.stand()
+        self._changed(host)
+
+    async def _lives(self, host: str) -> bool:
+        try:
+            with anyio.fail_after(self._ping_timeout_s):
+                await self._engines[host].ping()
+        except (RequestFailed, TimeoutError):
+            return False
+        return True
 
 
 @dataclass

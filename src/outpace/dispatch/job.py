@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from outpace.dispatch.expectation import Expectation
-from outpace.dispatch.health import Gauge, HostHealth
+from outpace.dispatch.health import PING_TIMEOUT_S, Gauge, Health
 from outpace.dispatch.ledger import Ledger
 from outpace.dispatch.limits import Limit
 from outpace.engines import Completion, Engine
@@ -20,7 +20,6 @@ from outpace.prompts import Prompt, Workload
 
 ATTEMPTS_A_HOST = 2
 """So often is one prompt tried on one host before it is left to the others; a busy engine's refusals do not count."""
-PING_TIMEOUT_S = 5.0
 ANY_HOST = ""
 
 
@@ -59,7 +58,7 @@ class Job:
         self._ledger, self._cache_key, self._tasks = ledger, cache_key, tasks
         self._timeout_s = timeout_s
         self._limit_s = timeout_s * (len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts))
-        self._health = {host: HostHealth() for host in engines}
+        self._health = Health(engines, min(PING_TIMEOUT_S, timeout_s), tasks, self._stood_or_fell)
         self._gauges = {host: Gauge() for host in engines}
         self._awaited: dict[str, anyio.Event] = {}
         self._in_hand: set[int] = set()
@@ -97,7 +96,7 @@ class Job:
         may not have more than its share of what is unanswered, or prompts wait there while others run idle.
         """
         while not self.has_room(host) or (fair and self._health[host].in_flight >= self._share(host)):
-            if self._is_hopeless(host) or not (patient or self.stands(host)):
+            if self._health.is_hopeless(host) or not (patient or self.stands(host)):
                 return False
             await self._wait_for(host)
         return True
@@ -113,7 +112,7 @@ class Job:
     async def idle(self, host: str) -> bool:
         """Wait until ``host`` stands and has nothing in flight; False where it shows no life any more."""
         while not self.stands(host) or self._health[host].in_flight:
-            if self._is_hopeless(host):
+            if self._health.is_hopeless(host):
                 return False
             await self._wait_for(host)
         return True
@@ -135,6 +134,11 @@ class Job:
         """The attempts that are in flight and are the only one at their prompt; one that is called off is not."""
         alone = (attempts[0] for attempts in self._under_way.values() if len(attempts) == 1)
         return tuple(attempt for attempt in alone if not self._ledger.done(attempt.prompt))
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight, by host."""
+        return {host: gauge.in_flight for host, gauge in self._gauges.items()}
 
     async def copy(self, host: str, prompt: Prompt) -> None:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.
@@ -201,11 +205,11 @@ class Job:
                 if error.again_here and not last_try:
                     continue
                 if isinstance(error, EngineBusy):
-                    self._rest(host, down=False, asked_s=error.retry_after_s)
+                    self._health.rest(host, down=False, asked_s=error.retry_after_s)
                     return False
                 self._tried[prompt.index, host] += ATTEMPTS_A_HOST if isinstance(error, RequestRefused) else 1
                 if error.host_down or isinstance(error, ConnectionStale):
-                    self._rest(host, down=True)
+                    self._health.rest(host, down=True)
                 return False
             else:
                 self._health[host].answered()
@@ -267,6 +271,10 @@ class Job:
             if event := self._awaited.pop(key, None):
                 event.set()
 
+    def _stood_or_fell(self, host: str) -> None:
+        self._changed(host)
+        self._hand_out()  # what waited for this host may go to it now, or be without hope
+
     # What was left over: given to hosts that stand and have room, one prompt each at a time.
 
     def _hand_out(self) -> None:
@@ -280,7 +288,7 @@ class Job:
         waiting, self._left = self._left, deque()
         for prompt in waiting:
             untried = [host for host in self.hosts if self._tried[prompt.index, host] < ATTEMPTS_A_HOST]
-            hopeful = [host for host in untried if not self._is_hopeless(host)]
+            hopeful = [host for host in untried if not self._health.is_hopeless(host)]
             if not hopeful:
                 self._ledger.fail(
                     prompt, "no host is left that has not failed it" if not untried else "no host answers"
@@ -294,39 +302,6 @@ class Job:
                 self._tasks.start_soon(self._send, host, prompt)
             else:
                 self._left.append(prompt)
-
-    def _is_hopeless(self, host: str) -> bool:
-        return self._health[host].given_up and not self._health[host].in_flight
-
-    def _rest(self, host: str, *, down: bool, asked_s: float | None = None) -> None:
-        health = self._health[host]
-        if health.resting:  # another request of this host failed before; one who wakes it is enough
-            health.down = health.down or down
-            return
-        self._tasks.start_soon(self._wake, host, health.rest(down=down, asked_s=asked_s))
-        self._changed(host)
-
-    async def _wake(self, host: str, pause_s: float) -> None:
-        """Let a host back after its pause, if it was down once it answers a ping."""
-        health = self._health[host]
-        while True:
-            await anyio.sleep(pause_s)
-            if not health.down or await self._lives(host):
-                break
-            pause_s = health.rest(down=True)
-            self._changed(host)
-            self._hand_out()  # what waited for this host alone may be without hope now
-        health.stand()
-        self._changed(host)
-        self._hand_out()
-
-    async def _lives(self, host: str) -> bool:
-        try:
-            with anyio.fail_after(min(PING_TIMEOUT_S, self._timeout_s)):
-                await self._engines[host].ping()
-        except (RequestFailed, TimeoutError):
-            return False
-        return True
 
 
 def _spent(host: str) -> CalledOff:
