@@ -104,7 +104,7 @@ class ThreadedHosts:
 
 def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run the suite in a process of its own."""
-    return suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *arguments)
+    return suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "--no-pages", *arguments)
 
 
 def paragraph_of(result: pytest.RunResult) -> str:

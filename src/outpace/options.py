@@ -171,6 +171,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add("--accept", action="store_true", help="Keep the figures of those replays as the expected ones.")
     add(
+        "--no-pages",
+        action="store_true",
+        help="Leave out report.html and RESULT.md; outpace report DIR builds them from the reports at any time.",
+    )
+    add(
         "--keep-answers",
         action="store_true",
         help="Keep each strategy's latest answers, concatenated in the order of the prompts, as "

@@ -6,6 +6,7 @@ are the experiment's, and would be in the way of every other test run on the mac
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from outpace.errors import OutpaceError, UsageError
 from outpace.measurement import Measurement
 from outpace.options import add_options
 from outpace.progress import Progress
+from outpace.publish import publish
 from outpace.request import Request, read_options
 from outpace.session import Session
 from outpace.summary import write_summary
@@ -204,8 +206,24 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
         output_json["datetime"] = recording.created
 
 
+def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -> None:
+    """Write the pages for people; that they cannot be written loses nothing, as they can be built from the reports."""
+    measured = [each for each in state.measurements.values() if each.rounds]
+    if not measured:
+        return
+    try:
+        paths = publish(state.request.report_dir, [each.comparison() for each in measured], invocation)
+    except (OSError, OutpaceError) as error:
+        reporter.write_line(f"outpace: report.html was not written: {error}", yellow=True)
+        return
+    if reporter.verbosity >= 0:
+        reporter.write_line(f"to read: {', '.join(map(str, paths))}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write what was measured below the tests' results."""
     state = config.stash.get(_state_key, None)
     if state is not None and state.session is not None:
         write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept)
+        if state.request.pages:
+            _publish(terminalreporter, state, shlex.join(["pytest", *config.invocation_params.args]))

@@ -28,7 +28,8 @@ MOST_IN_FLIGHT = 1024
 class Request:
     """What the command line asks for; ``enforced`` are the strategies whose gate fails the session.
 
-    ``replayed`` are those that recordings are replayed under, whatever is measured.
+    ``replayed`` are those that recordings are replayed under, whatever is measured; ``pages`` is whether people get
+    something to read beside the reports.
     """
 
     settings: Settings
@@ -40,6 +41,7 @@ class Request:
     keep_answers: bool
     recordings: tuple[Path, ...]
     replayed: tuple[str, ...]
+    pages: bool
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def read_options(config: pytest.Config) -> Request:
         option.keep_answers,
         _recordings(option.recordings, settings),
         measured if option.strategies is not None else tuple(STRATEGIES),
+        not option.no_pages,
     )
 
 

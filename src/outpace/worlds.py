@@ -96,7 +96,7 @@ class World(Protocol):
 def open_world(settings: Settings, stack: ExitStack) -> World:
     """Find or start the hosts that ``settings`` ask for; ``stack`` ends what was started. Raises ``UsageError``."""
     if settings.recording is not None:
-        return ReplayedWorld(settings.recording)
+        return ReplayedWorld(settings.recording, settings.capacities)
     if isinstance(settings.hosts, EmbeddedHosts):
         wanted = settings.hosts
         engines = stack.enter_context(embedded.running(wanted.count, slots=wanted.slots, rtt_ms=wanted.rtt_ms))
@@ -161,7 +161,8 @@ class LiveWorld:
 class ReplayedWorld:
     """The hosts of a recording under the virtual clock: two replays are equal to the last digit, everywhere."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, capacities: Mapping[str, Capacity]) -> None:
+        self._capacities = capacities
         self.source = self.session_key = "replay"
         self.machine: dict[str, Any] | None = None
         self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = VirtualLoop
@@ -185,9 +186,9 @@ class ReplayedWorld:
         return {}
 
     def capacities(self) -> Mapping[str, Capacity]:
-        """What the recorded levels say."""
-        hosts = self._recording.hosts
-        return {host.name: classify(host.levels) for host in hosts if any(each.in_flight == 1 for each in host.levels)}
+        """What the recorded levels say, unless it is known better."""
+        hosts = [host for host in self._recording.hosts if any(level.in_flight == 1 for level in host.levels)]
+        return {host.name: classify(host.levels) for host in hosts} | dict(self._capacities)
 
     def begin(self, scene: Scene) -> None:
         """Let the hosts be as they were in the run that ``scene`` names."""

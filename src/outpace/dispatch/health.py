@@ -108,18 +108,14 @@ class Health:
 
 @dataclass
 class Gauge:
-    """How many requests a host has in flight, the request-seconds that they add up to, and its busy seconds."""
+    """How many requests a host has in flight, and for how many seconds it has had any."""
 
     in_flight: int = 0
     busy_s: float = 0.0
-    _request_s: float = 0.0
     _as_of_s: float = 0.0
 
-    def add(self, change: int, now_s: float) -> float:
-        """Let ``change`` more be in flight from now on; gives the request-seconds until now."""
-        since_s = now_s - self._as_of_s
-        self._request_s += self.in_flight * since_s
-        self.busy_s += since_s if self.in_flight else 0.0
+    def add(self, change: int, now_s: float) -> None:
+        """Let ``change`` more be in flight from now on."""
+        self.busy_s += now_s - self._as_of_s if self.in_flight else 0.0
         self._as_of_s = now_s
         self.in_flight += change
-        return self._request_s

@@ -125,6 +125,11 @@ class Job:
         """Wait until an attempt ends anywhere, or a host is down or back."""
         await self._wait_for(ANY_HOST)
 
+    def nudge(self) -> None:
+        """Let whoever waits for a change look again."""
+        if event := self._awaited.pop(ANY_HOST, None):
+            event.set()
+
     def leave(self, prompts: Iterable[Prompt]) -> None:
         """Leave ``prompts`` to whichever host has room for them."""
         self._left.extend(prompt for prompt in prompts if self._take_in_hand(prompt))
@@ -222,7 +227,8 @@ class Job:
     async def _generate(self, host: str, prompt: Prompt) -> Completion:
         """One attempt, of which the host's limit is told; raises ``RequestFailed``."""
         limit, gauge, began = self._limits[host], self._gauges[host], anyio.current_time()
-        flight, before_s = limit.began(began), gauge.add(1, began)
+        flight = limit.began(began)
+        gauge.add(1, began)
         completion: Completion | None = None
 
         def heard() -> None:
@@ -247,10 +253,8 @@ class Job:
                 if not attempts:
                     self._under_way.pop(prompt.index, None)
                 now = anyio.current_time()
-                wall_s, request_s = now - began, gauge.add(-1, now) - before_s
-                in_flight = request_s / wall_s if wall_s > 0 else 1.0
-                tokens = completion.output_tokens if completion else None
-                limit.ended(flight, now, tokens, in_flight, self._share(host))
+                gauge.add(-1, now)
+                limit.ended(flight, now, completion.output_tokens if completion else None, self._share(host))
         if completion is None or self._ledger.done(prompt):
             raise _spent(host)
         self.expect.learn(host, prompt, completion, gauge.busy_s)

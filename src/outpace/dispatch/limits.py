@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,8 @@ FREE_LEVEL = 2
 """From a higher level, one that may give no more is tried only where it takes no more than half of the host's share."""
 TOKENS_A_REQUEST = 4
 """A window of observation is over when this many tokens were heard for each request in flight."""
+TOGETHER = 0.01
+"""Two answers that end within this share of their time end at one moment, before anyone could take the place."""
 PATIENCE = 50
 """So many windows after it has settled, one more request in flight is tried again."""
 COLLAPSE = 0.5
@@ -31,6 +34,15 @@ class Flight:
 
     began_s: float
     first_s: float | None = None
+
+
+@dataclass
+class Wave:
+    """Answers in one piece since ``since_s``: how many, and their tokens."""
+
+    since_s: float
+    answers: int = 0
+    tokens: int = 0
 
 
 class Limit(Protocol):
@@ -51,8 +63,8 @@ class Limit(Protocol):
         """
         ...
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
-        """It is over, after so many were ``in_flight`` on average.
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, share: int) -> None:
+        """It is over.
 
         ``tokens`` are its output tokens, None where it was not answered, or the engine does not tell.
         """
@@ -74,7 +86,7 @@ class FixedLimit:
     def heard(self, flight: Flight, at_s: float, share: int) -> None:
         """Nothing is learned from it."""
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, share: int) -> None:
         """Nothing is learned from it."""
 
 
@@ -87,8 +99,8 @@ class AdaptiveLimit:
     halves where throughput collapses (D.-M. Chiu and R. Jain, "Analysis of the increase and decrease algorithms for
     congestion avoidance", 1989).
 
-    Throughput is counted in tokens as they arrive, so a level is judged within a part of an answer. Where an answer
-    comes in one piece it is inferred from its time by Little's law: requests in flight x tokens / time.
+    Throughput is counted in tokens as they arrive, so a level is judged within a part of an answer. Where answers come
+    in one piece, as many as may be in flight are waited for.
 
     A limit that is ``known`` from before is where it begins, settled.
     """
@@ -96,19 +108,23 @@ class AdaptiveLimit:
     listens = True
 
     def __init__(self, known: int | None = None, ceiling: int = 256) -> None:
-        self.now = known or 1
+        self.now = min(known or 1, ceiling)
         self._ceiling = ceiling
         self._rates: dict[int, float] = {}
         self._rose_to, self._flat = 0.0, 0
         self._settled = known is not None
         self._windows_settled = 0
         self._in_flight = 0
+        self._ended_s = -math.inf
         self._unheard: list[Flight] = []
         self._window: tuple[float, int] | None = None
+        self._wave: Wave | None = None
 
     def began(self, at_s: float) -> Flight:
         """Count it in."""
         self._in_flight += 1
+        if self._wave is None:
+            self._wave = Wave(at_s)
         self._unheard.append(Flight(at_s))
         return self._unheard[-1]
 
@@ -128,28 +144,40 @@ class AdaptiveLimit:
         elif not self._unheard:  # all of them generate
             self._window = at_s, 0
 
-    def ended(self, flight: Flight, at_s: float, tokens: int | None, in_flight: float, share: int) -> None:
-        """Count it out; see whether others wait in the host's queue. An answer in one piece is judged by its time."""
-        full = self._in_flight == self.now and round(in_flight) == self.now
-        self._in_flight -= 1
+    def ended(self, flight: Flight, at_s: float, tokens: int | None, share: int) -> None:
+        """Count it out; see whether others wait in the host's queue. Answers in one piece are judged by the wave."""
         wall_s = at_s - flight.began_s
+        full = self._in_flight == self.now
+        still_full = full or at_s - self._ended_s <= TOGETHER * wall_s
+        self._in_flight -= 1
+        self._ended_s = at_s
         if flight.first_s is None:
             self._unheard.remove(flight)
         if flight.first_s is None or flight.first_s >= at_s:
-            if tokens and full and wall_s > 0:
-                self._judge(in_flight * tokens / wall_s, share)
+            self._end_in_wave(flight, at_s, tokens if still_full else None, share)
             return
         # Whoever was sent before this one began to answer, and is not heard although it has ended, waits for a slot.
         queued = sum(other.began_s <= flight.first_s for other in self._unheard)
         if tokens and queued and full:
             self._settle_at(max(1, self.now - queued))
 
+    def _end_in_wave(self, flight: Flight, at_s: float, tokens: int | None, share: int) -> None:
+        """As many answers as may be in flight, all sent since the wave began, show the throughput."""
+        wave = self._wave
+        if wave is None or not tokens:
+            self._wave = None
+        elif flight.began_s >= wave.since_s:
+            wave.answers += 1
+            wave.tokens += tokens
+            if wave.answers >= self.now and at_s > wave.since_s:
+                self._judge(wave.tokens / (at_s - wave.since_s), share)
+
     def _judge(self, rate: float, share: int) -> None:
         """Take note of the throughput of the present level, and go where that points.
 
         A level that is more than this host's share of what is unanswered is not tried: prompts might get stuck here.
         """
-        self._window = None
+        self._window = self._wave = None
         if self._settled:
             self._hold(rate, share)
             return
@@ -193,4 +221,4 @@ class AdaptiveLimit:
                 self._go_to(min(level + 1, self._ceiling))
 
     def _go_to(self, level: int) -> None:
-        self.now, self._window = level, None
+        self.now, self._window, self._wave = level, None, None

@@ -89,15 +89,21 @@ class Plan:
         """``host`` has nothing in flight, whatever was expected of it."""
         self._busy_until[host] = now_s
 
-    def improve(self, now_s: float, *, swap: bool = False) -> None:
-        """Take from the host that would finish last what another would finish before that; ``swap`` two if need be."""
+    def improve(self, now_s: float, *, swap: bool = False) -> bool:
+        """Take from the host that would finish last what another would finish before that; ``swap`` two if need be.
+
+        Gives whether anything changed.
+        """
+        changed = False
         while True:
-            last = max((host for host in self._hosts if self._queues[host]), key=self._ends, default=None)
+            waited_for = [host for host in self._hosts if self._queues[host]]
+            last = max(waited_for, key=lambda host: self._ends(host, now_s), default=None)
             if last is None:
-                return
+                return changed
             better = min(self._changes(last, now_s, swap=swap), key=lambda change: change[0], default=None)
             if better is None:
-                return
+                return changed
+            changed = True
             _, prompt, host, back = better
             self._remove(prompt, last)
             self._put(prompt, host)
@@ -111,7 +117,7 @@ class Plan:
 
         Without ``swap`` only the shortest prompt is looked at: where it cannot move, no longer one can.
         """
-        until = self._ends(last) - WORTH_S
+        until = self._ends(last, now_s) - WORTH_S
         others = [host for host in self._hosts if host != last and self._stands(host)]
         for prompt in self._queues[last] if swap else self._queues[last][-1:]:
             work = self._work[prompt.index]
@@ -132,8 +138,8 @@ class Plan:
         ends = begins + (self._queued[host] + work) / self._expect.rate(host)
         return max(ends, now_s + self._expect.alone_s(host, work))
 
-    def _ends(self, host: str) -> float:
-        return self._finish(host, 0.0) if self._stands(host) else float("inf")
+    def _ends(self, host: str, now_s: float = 0.0) -> float:
+        return self._finish(host, 0.0, now_s) if self._stands(host) else float("inf")
 
     def _put(self, prompt: Prompt, host: str) -> None:
         queue, work = self._queues[host], self._work[prompt.index]

@@ -82,7 +82,8 @@ async def earliest_finish(job: Job) -> None:
             now_s = anyio.current_time()
             if job.is_idle(host):
                 plan.idle(host, now_s)
-            plan.improve(now_s)
+            if plan.improve(now_s):
+                job.nudge()
             if prompt := plan.take(host, now_s):
                 job.start(host, prompt)
             else:

@@ -1,0 +1,82 @@
+"""How it was measured: all that someone needs who doubts the answer or wants to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from outpace.report.words import NOT_TOLD, Foreign, Words, counted, joined
+
+SOURCES = {
+    "live": "live: real engines, spoken to over the network",
+    "embedded": "embedded: real engines, started on the coordinator's own machine for this session",
+    "replay": "replay: a recording, played under a virtual clock; the same digits on every machine",
+    "published": "published: transcribed from an experiment that others ran",
+}
+
+
+def facts_of(documents: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) -> tuple[tuple[str, Words], ...]:
+    """Pairs of a head and what there is to say, of the reports' common grounds; ``newest`` stands for them all."""
+    work = newest["workload"]
+    return (
+        ("Source", (SOURCES[newest["source"]],)),
+        ("Created", (Foreign(newest["created"]),)),
+        ("Rounds", (_rounds(documents),)),
+        ("Pairing", (_pairing(newest),)),
+        ("Workload", (counted(work["prompts"], "prompt"), ", SHA-256 ", _told(work["sha256"]))),
+        ("Settings", (_settings(work),)),
+        ("Coordinator", _machine(newest["machine"])),
+        ("outpace", (_told(newest["outpace"]),)),
+        ("Replay error", _replay_errors(documents)),
+    )
+
+
+def _told(value: Any) -> str:
+    return NOT_TOLD if value is None else Foreign(value) if isinstance(value, str) else f"{value:g}"
+
+
+def _rounds(documents: Sequence[Mapping[str, Any]]) -> str:
+    rounds = sorted({each["summary"]["rounds"] for each in documents})
+    spread = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else f"{rounds[0]}"
+    return f"{spread} a strategy, of {counted(len(documents), 'strategy', 'strategies')}"
+
+
+def _pairing(newest: Mapping[str, Any]) -> str:
+    if newest["source"] == "published":
+        return NOT_TOLD
+    return (
+        "each round is one run of the baseline and one of the strategy, side by side in time; the baseline goes first "
+        "in one round and second in the next; the ratio is the median of the rounds"
+    )
+
+
+def _settings(work: Mapping[str, Any]) -> str:
+    longest = work["max_tokens"]
+    most = f"at most {counted(longest, 'token')}" if longest is not None else f"length {NOT_TOLD}"
+    return f"{most} an answer, temperature {_told(work['temperature'])}, seed {_told(work['seed'])}"
+
+
+def _machine(machine: Mapping[str, Any] | None) -> Words:
+    if machine is None:
+        return (NOT_TOLD,)
+    cpus = machine["cpus"]
+    return joined(
+        [
+            f"{_told(machine['system'])} {_told(machine['architecture'])}",
+            "CPUs not told" if cpus is None else counted(cpus, "CPU"),
+            f"Python {_told(machine['python'])}",
+        ],
+        ", ",
+    )
+
+
+def _replay_errors(documents: Sequence[Mapping[str, Any]]) -> Words:
+    """How far replayed makespans lie from recorded ones, a strategy each, as far as the recording holds its runs."""
+    if not any(each["source"] == "replay" for each in documents):
+        return ("none: this is no replay",)
+    told: list[str] = []
+    for each in documents:
+        if error := each.get("replay_error"):
+            told += ["; " if told else "", Foreign(each["strategy"])]
+            told.append(f" {error['mean']:+.2%} (worst {error['worst']:+.2%}, of {counted(error['runs'], 'run')})")
+    return tuple(told) or ("not known: the recording holds no run of these strategies",)

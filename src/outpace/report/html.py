@@ -1,0 +1,99 @@
+"""report.html: the story of a session as one page that fetches nothing, for a screen of any size and for paper.
+
+Jinja2 writes it: it escapes whatever it is given, and every value passes ``_shown`` first, which makes visible what is
+hidden in it and isolates what came from a document. No place of the template can forget to do so.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from outpace.documents import write_whole
+from outpace.report import figures, tables
+from outpace.report.shape import Story
+from outpace.report.story import read
+from outpace.report.words import Foreign, visible
+
+FILE = "report.html"
+SECTIONS = {
+    "strategies": "Strategies",
+    "timeline": "Timeline",
+    "time": "Where the time went",
+    "failures": "Failures",
+    "capacity": "Capacity",
+    "conditions": "Conditions",
+    "method": "Method",
+    "not-measured": "Not measured",
+}
+
+
+def write(folder: Path, invocation: str | None = None) -> Path:
+    """Tell the reports in ``folder`` as report.html beside them; raises ``DocumentInvalid`` or ``OSError``."""
+    path = folder / FILE
+    write_whole(path, render(read(folder), invocation))
+    return path
+
+
+def render(story: Story, invocation: str | None = None) -> str:
+    """The story as one page; ``invocation`` is the command that measured it. The same story gives the same bytes."""
+    left_out = set() if story.capacities else {"capacity"}
+    page: str = _template().render(
+        story=story,
+        title="".join(("outpace: ", *story.answer[0])),
+        invocation=invocation,
+        sections=[(anchor, head) for anchor, head in SECTIONS.items() if anchor not in left_out],
+        reasons=tables.reasons(story.rows),
+        pictures=_pictures(story),
+        tables=tables,
+        style=Markup(_packaged("page.css")),  # noqa: S704 - a file of this package
+        svg=Markup,  # what figures.canvas wrote: its texts are escaped by matplotlib and the XML writer
+        lines=_lines,
+    )
+    return page
+
+
+def _pictures(story: Story) -> dict[str, Any]:
+    return {
+        "strategies": figures.strategies(story.rows),
+        "rounds": figures.rounds(story.rows),
+        "timelines": [
+            (each.strategy, figures.timeline(each, f"timeline{index}")) for index, each in enumerate(story.timelines)
+        ],
+        "latencies": [
+            (each, figures.time_by_host(each, "time") if index == 0 else None)
+            for index, each in enumerate(story.latencies)
+            if each.hosts
+        ],
+        "capacities": figures.capacities(story.capacities),
+    }
+
+
+def _shown(value: Any) -> Any:
+    """What stands for a value on the page: nothing that is hidden, and what is foreign kept apart."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, tuple):
+        return Markup().join(_shown(each) for each in value)
+    if isinstance(value, Foreign):
+        return Markup("<bdi>{}</bdi>").format(visible(value))
+    return escape(visible(str(value)))
+
+
+def _lines(text: str) -> Markup:
+    return Markup("\n").join(visible(line, longest=10_000) for line in text.splitlines())
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True)
+    return environment.from_string(_packaged("page.html.jinja"))
+
+
+def _packaged(name: str) -> str:
+    return files("outpace.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,115 @@
+"""Where the time of requests went: network, queue, model load, prompt, generation, as far as engines tell.
+
+Parts are laid one after another from the moment of sending. The network's is wall - server time, or a round trip where
+that would take in a wait; both its ways are put first, for how it divides is not known. What an engine does not tell
+is within the part that follows it, and is never called zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from outpace.report.shape import PARTS, HostTime, Latency, Part
+from outpace.report.words import Foreign
+
+Told = dict[str, float]
+
+
+def split(request: Mapping[str, Any], trip_ms: float | None) -> Told:
+    """The parts that are told of one answer, in their order; together they are its wall time.
+
+    ``trip_ms`` is the host's round trip where wall - server time is no measure of its network; what is then left of it
+    is taken for the wait in a queue.
+    """
+    wall, server = request["wall_ms"], request["server_ms"]
+    told: Told = {}
+    left = wall
+
+    def take(name: str, time_ms: float | None) -> None:
+        nonlocal left
+        if time_ms is not None:
+            told[name] = min(max(time_ms, 0.0), left)
+            left -= told[name]
+
+    beyond = None if server is None else wall - server
+    take("network", beyond if trip_ms is None else min(trip_ms, wall if beyond is None else max(0.0, beyond)))
+    inferred = None if trip_ms is None or server is None else left - server
+    take("queue", inferred if request["queue_ms"] is None else request["queue_ms"])
+    take("load", request["load_ms"])
+    first_ms = request["first_token_ms"]
+    if first_ms is None:
+        told["working"] = left
+    else:
+        take("prompt", first_ms - (wall - left))
+        told["generation"] = left
+    return told
+
+
+def trips(document: Mapping[str, Any]) -> dict[str, float]:
+    """The mean round trip of those hosts whose network is told by round trips, from a report's summary."""
+    return {
+        name: figures["added_latency_ms"]["mean"]
+        for name, figures in document["summary"]["hosts"].items()
+        if figures.get("added_latency_source") == "round trips"
+        and (figures["added_latency_ms"] or {}).get("mean") is not None
+    }
+
+
+def trip_alone(request: Mapping[str, Any], trips_ms: Mapping[str, float]) -> float | None:
+    """The round trip for a request of the baseline: one at a time, wall - server time holds no wait and goes first."""
+    return trips_ms.get(request["host"]) if request["server_ms"] is None else None
+
+
+def latency_of(document: Mapping[str, Any]) -> Latency:
+    """Where the time went in all rounds of one report."""
+    trips_ms = trips(document)
+    runs = [_answers(each["run"]) for each in document["rounds"]]
+    baselines = [_answers(each["baseline"]) for each in document["rounds"]]
+    by_host: dict[str, list[Mapping[str, Any]]] = {}
+    for request in (request for run in runs for request in run):
+        by_host.setdefault(request["host"], []).append(request)
+    known = [each["name"] for each in document["hosts"]]
+    names = [*(name for name in known if name in by_host), *(name for name in by_host if name not in known)]
+    alone = [request for baseline in baselines for request in baseline]
+    return Latency(
+        Foreign(document["strategy"]),
+        tuple(
+            _host_time(name, by_host[name], trips_ms.get(name), document["summary"]["hosts"].get(name))
+            for name in names
+        ),
+        _host_time(alone[0]["host"], alone, trip_alone(alone[0], trips_ms), None) if alone else None,
+    )
+
+
+def _answers(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in run["requests"] if each["error"] is None and each["host"] and each["wall_ms"] is not None]
+
+
+def _host_time(
+    name: str, requests: Sequence[Mapping[str, Any]], trip_ms: float | None, figures: Mapping[str, Any] | None
+) -> HostTime:
+    splits = [split(request, trip_ms) for request in requests]
+    whole = sum(request["wall_ms"] for request in requests)
+    queue_told = any(request["queue_ms"] is not None for request in requests)
+    figures = figures or {}
+    added = figures.get("added_latency_ms") or {}
+    mean, low, high = (added.get(key) for key in ("mean", "min", "max"))
+    return HostTime(
+        Foreign(name),
+        len(requests),
+        median(request["wall_ms"] for request in requests) if requests else None,
+        tuple(_part(part, splits, whole, inferred=part == "queue" and not queue_told) for part in PARTS),
+        None if mean is None or low is None or high is None else (mean, low, high),
+        figures.get("added_latency_source"),
+        figures.get("network_share"),
+        figures.get("ms_per_token"),
+    )
+
+
+def _part(name: str, splits: Iterable[Told], whole_ms: float, *, inferred: bool) -> Part:
+    told = [each[name] for each in splits if name in each]
+    if not told:
+        return Part(name, 0, None, None, None, inferred=False)
+    return Part(name, len(told), median(told), fmean(told), sum(told) / whole_ms if whole_ms else None, inferred)
