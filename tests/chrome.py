@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -37,8 +38,8 @@ class Chrome:
         (to_read, self._to), (self._from, to_write) = os.pipe(), os.pipe()
 
         def place() -> None:
-            # Chromium takes commands from descriptor 3 and answers on 4; either may be taken already.
-            commands, answers = os.dup(to_read), os.dup(to_write)
+            # Chromium takes commands from descriptor 3 and answers on 4, where the pipes themselves may lie now.
+            commands, answers = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (to_read, to_write))
             os.dup2(commands, 3)
             os.dup2(answers, 4)
 

@@ -102,9 +102,10 @@ class ThreadedHosts:
             server.server_close()
 
 
-def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run the suite in a process of its own."""
-    return suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", "--no-pages", *arguments)
+def run(suite: pytest.Pytester, *arguments: str, sweep: bool = False) -> pytest.RunResult:
+    """Run the suite in a process of its own, without the sweep of capacities unless that is what is tested."""
+    options = ["-p", "no:cacheprovider", "--no-pages", *([] if sweep else ["--deselect=bench/test_capacity.py"])]
+    return suite.runpytest_subprocess("bench", *options, *arguments)
 
 
 def paragraph_of(result: pytest.RunResult) -> str:

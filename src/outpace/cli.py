@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import outpace
 from outpace import change, doctor, options
 from outpace.errors import OutpaceError, UsageError
 from outpace.hosts import parse
+from outpace.plugin import Asked
 
 EPILOG = """\
 examples:
@@ -91,7 +93,8 @@ def _run(given: argparse.Namespace, rest: Sequence[str]) -> int:
         ini.write_text(INI, encoding="utf-8")
         bench = _bench()
         tests = [str(bench / f"test_{name}.py") for name in ("capacity", "strategies", "gate")]
-        status = pytest.main(["-c", str(ini), f"--rootdir={bench}", "-p", "outpace.plugin", *tests, *rest])
+        own = ["-c", str(ini), f"--rootdir={bench}", "-p", "outpace.plugin"]
+        status = pytest.main([*own, *tests, *rest], plugins=[Asked(shlex.join(["outpace", "run", *rest]))])
     return 2 if status == pytest.ExitCode.USAGE_ERROR else int(status)
 
 

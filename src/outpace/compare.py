@@ -164,8 +164,8 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     spent_ms = [attempt.wall_ms for run in runs for attempt in run.failed_attempts if attempt.kind == "spent"]
     if spent_ms:
         notes.append(
-            f"{len(spent_ms)} prompts were sent to a second host while the first was at them; the attempts that lost "
-            f"took {sum(spent_ms):.0f} ms of hosts' time."
+            f"Copies of stragglers that were sent to a second host: {len(spent_ms)}. The attempts that lost took "
+            f"{sum(spent_ms):.0f} ms of hosts' time."
         )
     gone = Counter(host for each in rounds for host in _gone(each.run))
     notes += [

@@ -22,7 +22,7 @@ def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | N
     """
     from outpace.report import html, markdown  # matplotlib takes a while to load, and not every session publishes
 
-    paths = [html.write(folder), markdown.write(folder, invocation)]
+    paths = [html.write(folder, invocation), markdown.write(folder, invocation)]
     write_action_file(folder, comparisons)
     if target := os.environ.get(SUMMARY_VARIABLE):
         with Path(target).open("a", encoding="utf-8") as summary:

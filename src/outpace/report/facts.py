@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outpace.report.words import NOT_TOLD, Foreign, Words, counted, joined
+from outpace.report.words import NOT_TOLD, Foreign, Words, counted
 
 SOURCES = {
     "live": "live: real engines, spoken to over the network",
@@ -60,14 +60,9 @@ def _machine(machine: Mapping[str, Any] | None) -> Words:
     if machine is None:
         return (NOT_TOLD,)
     cpus = machine["cpus"]
-    return joined(
-        [
-            f"{_told(machine['system'])} {_told(machine['architecture'])}",
-            "CPUs not told" if cpus is None else counted(cpus, "CPU"),
-            f"Python {_told(machine['python'])}",
-        ],
-        ", ",
-    )
+    system = (_told(machine["system"]), " ", _told(machine["architecture"]))
+    count = "CPUs not told" if cpus is None else counted(cpus, "CPU")
+    return (*system, f", {count}, Python ", _told(machine["python"]))
 
 
 def _replay_errors(documents: Sequence[Mapping[str, Any]]) -> Words:

@@ -6,6 +6,7 @@ hidden in it and isolates what came from a document. No place of the template ca
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,8 @@ from outpace.report.story import read
 from outpace.report.words import Foreign, visible
 
 FILE = "report.html"
+_UNIT = re.compile(r"(\d) (ms|s)\b")
+"""A number keeps its unit beside it where a line ends."""
 SECTIONS = {
     "strategies": "Strategies",
     "timeline": "Timeline",
@@ -82,7 +85,7 @@ def _shown(value: Any) -> Any:
         return Markup().join(_shown(each) for each in value)
     if isinstance(value, Foreign):
         return Markup("<bdi>{}</bdi>").format(visible(value))
-    return escape(visible(str(value)))
+    return escape(_UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", visible(str(value))))
 
 
 def _lines(text: str) -> Markup:

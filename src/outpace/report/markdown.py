@@ -15,8 +15,8 @@ from outpace.report.words import Foreign, Words, runs_leftwards, visible
 
 FILE = "RESULT.md"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
-_AT_THE_HEAD = re.compile(r"^(?=[-+=!:])|^(\d+)(?=[.)])")
-"""What would begin a list, a heading or a block where it stands first."""
+_AT_THE_HEAD = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)](?:\s|$))")
+"""What would begin a list or underline a heading where it stands first in a block."""
 _ACTS = re.compile(r"(?i)@|://|www\.|:\w+:|#\d|\b[0-9a-f]{7,40}\b")
 """Addresses, mentions, emoji, numbers of issues and commits: GitHub acts on them however they are escaped."""
 _BOLD = re.compile(r"\*\*([a-zA-Z ]+)\*\*")
@@ -37,7 +37,7 @@ def render(story: Story, invocation: str | None = None) -> str:
         *(_words(each) for each in story.answer[1:]),
         *(f"> {_words(each)}" for each in story.cautions),
         "## Verdict",
-        f"The gate says **{story.verdict}**.",
+        _list(_verdicts(story)),
         "## Strategies",
         _table(tables.strategies(story.rows)),
         *_reasons(story),
@@ -57,6 +57,13 @@ def render(story: Story, invocation: str | None = None) -> str:
         _fenced(invocation) if invocation else "The reports do not hold the command that measured them.",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _verdicts(story: Story) -> Iterator[Words]:
+    """The best strategy's verdict first; then every other that is no pass."""
+    for row in sorted(story.rows, key=lambda row: row.strategy != story.best):
+        if row.strategy == story.best or row.verdict != "pass":
+            yield (f"**{row.verdict}**: ", row.reason)
 
 
 def _reasons(story: Story) -> Iterator[str]:
@@ -88,7 +95,8 @@ def _table(table: Table) -> str:
 
 
 def _words(words: Words, cell: bool = False) -> str:
-    return "".join(_foreign(each, cell) if isinstance(each, Foreign) else _own(each) for each in words)
+    shown = [_foreign(each, cell) if isinstance(each, Foreign) else _own(each) for each in words]
+    return "".join(shown) if cell else _AT_THE_HEAD.sub(r"\1\\", "".join(shown))
 
 
 def _own(text: str) -> str:
@@ -105,8 +113,8 @@ def _foreign(text: str, cell: bool) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` as Markdown that shows it and does nothing else."""
-    return _AT_THE_HEAD.sub(r"\1\\", _SPECIAL.sub(r"\\\1", visible(text)))
+    """``text`` as Markdown that shows it and does nothing else, within a line."""
+    return _SPECIAL.sub(r"\\\1", visible(text))
 
 
 def _code(text: str, cell: bool) -> str:

@@ -76,7 +76,7 @@ def reasons(rows: Sequence[Row]) -> tuple[tuple[Foreign, tuple[Words, ...]], ...
 
 
 def _reasons(row: Row) -> Iterable[Words]:
-    yield (f"Gate < {limit(row.threshold)}, {row.verdict}: ", row.reason)
+    yield (f"Gate < {limit(row.threshold)}, {row.verdict}: ", Foreign(row.reason.removeprefix(f"{row.strategy}: ")))
     if row.per_token is not None:
         yield (f"Ratio a token: {ratio(row.per_token)}.",)
     yield from ((note,) for note in row.notes)

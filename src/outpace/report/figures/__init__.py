@@ -2,7 +2,18 @@
 
 from outpace.report.figures.canvas import Picture
 from outpace.report.figures.hosts import capacities, time_by_host
+from outpace.report.figures.lanes import MOST_HOSTS, in_flight, lanes_of
 from outpace.report.figures.ratios import rounds, strategies
 from outpace.report.figures.timeline import timeline
 
-__all__ = ["Picture", "capacities", "rounds", "strategies", "time_by_host", "timeline"]
+__all__ = [
+    "MOST_HOSTS",
+    "Picture",
+    "capacities",
+    "in_flight",
+    "lanes_of",
+    "rounds",
+    "strategies",
+    "time_by_host",
+    "timeline",
+]

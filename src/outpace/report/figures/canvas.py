@@ -69,7 +69,6 @@ _STYLE: dict[Any, Any] = {
 }
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_FONT_SIZE = re.compile(r"[\d.]+px")
 _SPACE = re.compile(r"\s+")
 _KEPT = {"text": {"text-anchor", "font-size", "fill", "font-weight", "opacity"}}
 
@@ -92,8 +91,8 @@ Paint = Callable[[int], Figure]
 def picture(name: str, title: str, description: str, caption: str, paint: Paint) -> Picture:
     """The figure that ``paint`` draws, at both widths; ``name`` is its own on the page."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # Letters that matplotlib's font lacks: the reader's browser has others, and draws the text itself.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        # Letters and scripts that matplotlib cannot draw: it need not, for the reader's browser draws the text.
+        warnings.simplefilter("ignore", UserWarning)
         wide, narrow = (_svg(paint(width), f"{name}-{form}", title, description) for width, form in _FORMS)
     return Picture(wide, narrow, title, description, caption)
 
@@ -204,8 +203,6 @@ def _style(tag: str, style: str, names: dict[str, str]) -> dict[str, str]:
     page: list[str] = []
     for each in filter(None, map(str.strip, style.split(";"))):
         key, _, value = (part.strip() for part in each.partition(":"))
-        if key == "font":  # matplotlib before 3.9 writes "font: 11px 'DejaVu Sans', …"
-            key, value = "font-size", (_FONT_SIZE.findall(value) or [f"{FONT:g}px"])[0]
         if tag in _KEPT and key not in _KEPT[tag]:
             continue
         if value in _PAGE and _PAGE[value].startswith("var"):

@@ -25,6 +25,8 @@ CUT = 6.0
 """A baseline that takes more times as long as the run is cut off at the edge, and the caption says so."""
 STEPS = 4000
 """Of all lanes of requests drawn together."""
+ON_BARS = "#0d0d0d"
+"""Ink that stays dark in the dark, on bars that stay bright; black itself matplotlib leaves out, as the default."""
 NUMBERED = 48
 """So many bars may bear the number of their prompt."""
 LOST = "failed attempt"
@@ -67,7 +69,8 @@ def _caption(found: Timeline, lanes: Sequence[Lane], together: bool) -> str:
             f"many were in flight. Alone {ms(found.baseline.makespan_ms)}, together {ms(found.run.makespan_ms)}."
         )
     else:
-        said.append("A bar is a request, its number that of the prompt; requests that overlap stand below one another.")
+        number = ", its number that of the prompt" if len(found.run.bars) <= NUMBERED else ""
+        said.append(f"A bar is a request{number}; requests that overlap stand below one another.")
     if _edge_ms(found) < _end(found.baseline):
         said.append(f"The baseline goes on beyond the edge, to {ms(_end(found.baseline))}.")
     if found.run.assumed:
@@ -167,10 +170,10 @@ class _Painter:
             at += part_ms
         number = f"{bar.prompt}" if bar.attempts < 2 else f"{bar.prompt} ({bar.attempts})"
         last_ms = bar.parts[-1][1] if bar.parts else 0.0
-        inside = at <= self._end_ms
+        inside = at <= self._end_ms * (1 + 1e-9)
         if inside and len(self._found.run.bars) <= NUMBERED and last_ms > (7 * len(number) + 4) * self._pixel_ms:
             place: dict[str, Any] = {"va": "center", "ha": "center", "zorder": 6}
-            axes.text(at - last_ms / 2, top + height / 2 + 0.5, number, fontsize=10, color="#000000", **place)
+            axes.text(at - last_ms / 2, top + height / 2 + 0.5, number, fontsize=10, color=ON_BARS, **place)
 
     def _crowd(self, axes: Axes, lane: Lane, top: float, view: View) -> None:
         """All requests of a host together, as how many were in flight over time."""
