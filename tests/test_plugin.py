@@ -285,3 +285,19 @@ def test_pages_for_people_lie_beside_the_reports(suite: pytest.Pytester, monkeyp
     assert (figure["name"], figure["unit"]) == ("overhead ratio, serial-per-side", "ratio")
     assert figure["value"] == pytest.approx(0.866, abs=1e-3)
     assert '<property name="verdict" value="pass"' in (suite.path / "junit.xml").read_text()
+
+
+def test_a_model_name_that_would_command_the_terminal_harms_neither_it_nor_the_pages(suite: pytest.Pytester) -> None:
+    hostile = "m\x1b[31m\x1b]0;title\x07\u202e<script>alert(1)</script>|*_`"
+    with ThreadedHosts(ollama(hostile), ollama(hostile)) as hosts:
+        options = [hosts.option, "--strategies=sequential", "--rounds=1", "-k", "strategy", "--color=yes"]
+        result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *options)
+    result.assert_outcomes(passed=1)
+    said = result.stdout.str()
+    for command in ("\x1b[31mm", "\x1b]0;", "\x07", "\u202e"):
+        assert command not in said
+    assert "<script>alert(1)" in said
+    page = (suite.path / "reports" / "report.html").read_text()
+    assert "<script" not in page
+    for text in (page, (suite.path / "reports" / "RESULT.md").read_text()):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)

@@ -10,6 +10,7 @@ import pytest
 from outpace.compare import HostFigures
 from outpace.measurement import Measurement
 from outpace.ranking import Best, best, in_words
+from outpace.report.words import visible
 from outpace.session import Session
 
 WIDTH = 80
@@ -128,5 +129,6 @@ def _host_line(host: HostFigures) -> str:
 def _write_wrapped(
     reporter: pytest.TerminalReporter, text: str, first_indent: str = "    ", next_indent: str = "    "
 ) -> None:
-    for line in textwrap.wrap(text, WIDTH, initial_indent=first_indent, subsequent_indent=next_indent):
+    # Models and errors are named by machines that may lie: nothing in them reaches the terminal as a command.
+    for line in textwrap.wrap(visible(text), WIDTH, initial_indent=first_indent, subsequent_indent=next_indent):
         reporter.write_line(line)
