@@ -90,6 +90,7 @@ def _command(options: argparse.Namespace, over: Sequence[str]) -> list[str]:
     return [
         *(sys.executable, "-m", "pytest", str(BENCH / "test_strategies.py"), *over),
         *(f"--strategies={options.strategies}", f"--rounds={options.rounds}", f"--report-dir={options.out}"),
+        "--no-pages",
     ]
 
 

@@ -105,7 +105,8 @@ class Session:
     def run(self, scene: Scene) -> Outcome:
         """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
         recorder = None if scene.strategy in self.routers else self.world.recorder
-        self.world.begin(scene)
+        if recorder is not None or self.world.recorder is None:  # what goes through a router is no host's to replay
+            self.world.begin(scene)
         how = self.find_strategy(scene.strategy)
         outcome = self._run(scene.strategy, how, self.hosts_of(scene.strategy), healthy=scene.baseline)
         self.knowledge.learn_lengths(outcome.run)
@@ -127,7 +128,8 @@ class Session:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""
         everything = self.settings.workload
         texts = [everything.prompts[(first + turn) % len(everything.prompts)].text for turn in range(in_flight)]
-        self.world.begin(Scene("sweep", "sweep"))
+        if self.world.recorder is None:  # a recording has its own sweep
+            self.world.begin(Scene("sweep", "sweep"))
         return self._run("sweep", keep_in_flight(in_flight), [host], work=workload(texts, everything.generation)).run
 
     def learn(self, run: Run, baseline: Run) -> dict[str, HostSpeed]:

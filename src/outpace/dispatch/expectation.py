@@ -12,7 +12,7 @@ from outpace.prompts import Prompt, Workload
 CHARACTERS_A_TOKEN = 4.0
 PROMPT_TOKEN_WORK = 0.1
 """Work of a token that is read, against one that is written: engines read many at a time."""
-ANSWERS_OF_A_GUESS = 2.0
+ANSWERS_OF_A_GUESS = 1.0
 """A guess weighs as much as so many answers."""
 ANSWERS_REMEMBERED = 16.0
 """What was seen more than about so many answers ago is forgotten, so that a host that slows down is found out."""
