@@ -11,6 +11,7 @@ from outpace.dispatch import EXPECTING, Outcome
 from outpace.documents import write_whole
 from outpace.efficiency import with_lower_bound
 from outpace.errors import Unfinished, UsageError
+from outpace.fairness import NOTED, Check, ServedModel, check
 from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.records import Round, Run
 from outpace.replay import Scene
@@ -119,9 +120,22 @@ class Measurement:
         session = self._session
         queue_left_out = {host for host, engine in session.engines.items() if not engine.server_includes_queue}
         hosts = session.hosts_of(self.strategy) if self.strategy in session.routers else session.ordered
+        broken = [
+            f"Not held: {each.name} ({each.said})."
+            for each in self.fairness()
+            if each.held is False and each.name not in NOTED
+        ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
-        remarks = [LENGTHS_KNOWN] if guessing else []
+        remarks = [*broken, *([LENGTHS_KNOWN] if guessing else [])]
         return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
+
+    def fairness(self) -> list[Check]:
+        """What must hold for the ratio to mean what it says, over the rounds so far."""
+        served = [
+            ServedModel(engine.model, engine.identity.models.get(engine.model))
+            for engine in self._session.engines.values()
+        ]
+        return check(self.rounds, served, clock_off_s=self._session.clock_off_s())
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"
@@ -142,6 +156,7 @@ class Measurement:
             verdict.verdict,
             verdict.reason,
             self.replay_errors,
+            self.fairness(),
         )
         try:
             document.write(self.path, report)

@@ -62,6 +62,8 @@ class Run:
     requests: tuple[RequestRecord, ...]
     failed_attempts: tuple[FailedAttempt, ...] = ()
     lower_bound_ms: float | None = None
+    lag_ms: float | None = None
+    """The longest that the coordinator's event loop was late; None where that was not measured."""
 
     @property
     def failed(self) -> tuple[RequestRecord, ...]:

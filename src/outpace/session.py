@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from outpace.engines import Client, Engine
 from outpace.engines.client import authority_of, network_transport
 from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.knowledge import Knowledge
+from outpace.lag import LagWatch
 from outpace.prompts import Workload, workload
 from outpace.records import Run
 from outpace.replay import Scene
@@ -63,6 +65,7 @@ class Session:
             self.world = open_world(self.settings, stack)
             self._runner = stack.enter_context(asyncio.Runner(loop_factory=self.world.loop_factory))
             self._clock = self._runner.get_loop().time
+            self._began_s, self._calendar_s = self._clock(), time.time()
             client = Client(timeout_s=self.settings.timeout_s, transport=self._transport())
             stack.callback(lambda: self._wait(client.__aexit__()))
             self.engines = self._wait(self.world.engines(client))
@@ -97,6 +100,12 @@ class Session:
     def in_flight(self) -> dict[str, int]:
         """Requests in flight in the latest run, by host."""
         return self._coordinator.in_flight
+
+    def clock_off_s(self) -> float | None:
+        """By how many seconds the calendar's clock went apart from the one that measures; None in a replay."""
+        if self.settings.recording is not None:
+            return None
+        return time.time() - self._calendar_s - (self.now() - self._began_s)
 
     def now(self) -> float:
         """The coordinator's clock, in seconds."""
@@ -185,7 +194,13 @@ class Session:
                 if faulty is not None:
                     faulty.end()
 
-        return self._wait(run())
+        async def watched() -> Outcome:
+            async with LagWatch() as lag:
+                outcome = await run()
+            return replace(outcome, run=replace(outcome.run, lag_ms=lag.worst_ms))
+
+        # Under a virtual clock no time passes while the coordinator works.
+        return self._wait(run() if self.settings.recording is not None else watched())
 
     def _record_capacity(self, recorder: Recorder) -> None:
         """Have each host alone do all prompts one by one, then several at once: what a replay has to know of it."""

@@ -14,6 +14,7 @@ import outpace
 from outpace.compare import Comparison, HostFigures
 from outpace.documents import read_json, write_json
 from outpace.errors import DocumentInvalid
+from outpace.fairness import Check
 from outpace.prompts import Workload
 from outpace.records import FailedAttempt, RequestRecord, Round, Run
 
@@ -64,10 +65,12 @@ def build(
     verdict: str,
     reason: str,
     replay_errors: Sequence[float] = (),
+    fairness: Sequence[Check] = (),
 ) -> dict[str, Any]:
     """The report of one strategy as a document.
 
-    ``replay_errors`` are replayed / recorded makespan - 1 of the runs that a replay's recording holds.
+    ``replay_errors`` are replayed / recorded makespan - 1 of the runs that a replay's recording holds; ``fairness``
+    what must hold for the ratio to mean what it says.
     """
     generation = origin.workload.generation
     ratio = comparison.ratio
@@ -109,6 +112,7 @@ def build(
             "notes": list(comparison.notes),
         },
         "gate": {"threshold": threshold, "verdict": verdict, "reason": reason},
+        "fairness": [asdict(each) for each in fairness],
         "replay_error": {
             "runs": len(replay_errors),
             "mean": _rounded(fmean(replay_errors), 6),
@@ -125,6 +129,7 @@ def _run(run: Run) -> dict[str, Any]:
         "hosts": list(run.hosts),
         "makespan_ms": _rounded(run.makespan_ms),
         "lower_bound_ms": _rounded(run.lower_bound_ms),
+        "lag_ms": _rounded(run.lag_ms),
         "requests": [_in_microseconds(asdict(request)) for request in run.requests],
         "failed_attempts": [_in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
     }
@@ -168,6 +173,7 @@ def _run_from(found: dict[str, Any]) -> Run:
         tuple(RequestRecord(**request) for request in found["requests"]),
         tuple(FailedAttempt(**attempt) for attempt in found.get("failed_attempts", ())),
         found["lower_bound_ms"],
+        found.get("lag_ms"),
     )
 
 

@@ -27,6 +27,7 @@ def facts_of(documents: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) 
         ("Settings", (_settings(work),)),
         ("Coordinator", _machine(newest["machine"])),
         ("outpace", (_told(newest["outpace"]),)),
+        ("Fairness", _fairness(documents)),
         ("Replay error", _replay_errors(documents)),
     )
 
@@ -63,6 +64,25 @@ def _machine(machine: Mapping[str, Any] | None) -> Words:
     system = (_told(machine["system"]), " ", _told(machine["architecture"]))
     count = "CPUs not told" if cpus is None else counted(cpus, "CPU")
     return (*system, f", {count}, Python ", _told(machine["python"]))
+
+
+def _fairness(documents: Sequence[Mapping[str, Any]]) -> Words:
+    """Which conditions held under all strategies, which were broken under one, and which nothing tells."""
+    states: dict[str, set[bool | None]] = {}
+    for each in documents:
+        for found in each.get("fairness", ()):
+            states.setdefault(found["name"], set()).add(found["held"])
+    if not states:
+        return (NOT_TOLD,)
+    broken = [name for name, held in states.items() if False in held]
+    untold = [name for name, held in states.items() if False not in held and None in held]
+    held = [name for name in states if name not in broken and name not in untold]
+    parts = [("held", held), ("broken", broken), ("not told", untold)]
+    return tuple(
+        piece
+        for index, (head, names) in enumerate((head, names) for head, names in parts if names)
+        for piece in ("; " if index else "", f"{head}: ", Foreign(", ".join(names)))
+    )
 
 
 def _replay_errors(documents: Sequence[Mapping[str, Any]]) -> Words:
