@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from outpace.errors import (
@@ -40,11 +41,12 @@ LARGEST_REPLY = 4 << 20
 class Client:
     """One connection pool for all hosts; an async context manager.
 
-    ``timeout_s`` is the longest silence that is waited for, in seconds. ``transport`` replaces the network (a replay
-    answers from a recording).
+    ``timeout_s`` is the longest silence that is waited for, in seconds, and for a small request its whole time.
+    ``transport`` replaces the network (a replay answers from a recording).
     """
 
     def __init__(self, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._timeout_s = timeout_s
         self._http = httpx.AsyncClient(
             transport=transport or network_transport(),
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
@@ -64,6 +66,13 @@ class Client:
 
         Raises ``RequestFailed`` where no whole reply came.
         """
+        try:
+            with anyio.fail_after(self._timeout_s):  # one that drips is never silent
+                return await self._get(host, path)
+        except TimeoutError:
+            raise TimedOut(f"{host.name} did not answer GET {path} whole within {self._timeout_s:g} s.") from None
+
+    async def _get(self, host: Host, path: str) -> Reply:
         async with self._send(host, "GET", path, None) as response:
             body = bytearray()
             with _failures(host, answering=True):
