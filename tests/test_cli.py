@@ -29,7 +29,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert exited.value.code == 0
     said = capsys.readouterr().out
-    for command in ("run", "report", "compare", "doctor"):
+    for command in ("run", "report", "compare", "what-if", "doctor"):
         assert f"outpace {command}" in said
     assert max(map(len, said.splitlines())) < 95
 

@@ -1,4 +1,4 @@
-"""The command line for those who do not think in pytest: ``outpace run | report | compare | doctor``."""
+"""The command line for those who do not think in pytest: ``outpace run | report | compare | what-if | doctor``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 import outpace
-from outpace import change, doctor, options
+from outpace import change, doctor, options, whatif
+from outpace.dispatch import STRATEGIES
 from outpace.errors import OutpaceError, UsageError
 from outpace.hosts import parse
 from outpace.plugin import Asked
+from outpace.replay import har
 
 EPILOG = """\
 examples:
@@ -25,6 +27,7 @@ examples:
   outpace run                        on two engines that start on this machine
   outpace report reports             report.html and RESULT.md again, from the JSON there
   outpace compare monday today       what changed, and whether the data can show it
+  outpace what-if ours.json add=b    what one more host like b would bring, by replay
 """
 INI = """\
 [pytest]
@@ -75,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("before", type=Path, metavar="A", help="a folder of reports, or a recording")
     compare.add_argument("after", type=Path, metavar="B", help="a folder of reports, or a recording")
     compare.set_defaults(do=_compare)
+
+    ask = commands.add_parser("what-if", help="what more, faster, nearer or fewer hosts would bring, by replay")
+    ask.add_argument("recording", type=Path, metavar="RECORDING", help="a session that run kept with --record")
+    ask.add_argument("changes", nargs="+", metavar="CHANGE", help="; ".join(whatif.WORDS.values()))
+    ask.add_argument("--strategies", default="pull,earliest-finish", metavar="A,B", help="strategies to replay, or all")
+    ask.add_argument("--rounds", type=int, metavar="N", help="as many as were recorded, unless said")
+    ask.add_argument("--times", type=int, default=1, metavar="N", help="ask the prompts so many times over")
+    ask.set_defaults(do=_what_if)
 
     look = commands.add_parser("doctor", help="look at the hosts in a few seconds, before anything is measured")
     look.add_argument("--hosts", action="append", default=[], metavar="HOSTS", help="as for run")
@@ -138,6 +149,16 @@ def _compare(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for found in change.changes(given.before, given.after, Path(scratch)):
             print(found.in_words())  # noqa: T201
+    return 0
+
+
+def _what_if(given: argparse.Namespace, _rest: Sequence[str]) -> int:
+    changes = [whatif.parse_change(text) for text in given.changes]
+    strategies = list(STRATEGIES) if given.strategies == "all" else given.strategies.split(",")
+    recording = har.read(given.recording)
+    outcomes = whatif.what_if(recording, changes, strategies, given.rounds, given.times)
+    for line in (*(outcome.in_words() for outcome in outcomes), *whatif.caveats(changes, outcomes)):
+        print(line)  # noqa: T201
     return 0
 
 

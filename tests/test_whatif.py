@@ -1,0 +1,357 @@
+"""What if: what more, faster, nearer or fewer hosts would bring, by replays of a changed recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import REPOSITORY
+from outpace.compare import Comparison
+from outpace.errors import StrategyUnknown, UsageError
+from outpace.measurement import Measurement
+from outpace.replay import Recording, har
+from outpace.replay.pace import alone
+from outpace.session import Session
+from outpace.whatif import Change, Outcome, caveats, changed, parse_change, what_if
+from outpace.worlds import Settings
+
+NAMES = ["embedded", "ollama-np1", "llama-server-np4", "vllm", "phase-0"]
+RULES = ["serial-per-side", "all-parallel", "weighted", "pull", "earliest-finish"]
+
+
+@cache
+def recorded(name: str) -> Recording:
+    return har.read(REPOSITORY / "bench" / "recordings" / f"{name}.json")
+
+
+def changes(*texts: str) -> list[Change]:
+    return [parse_change(text) for text in texts]
+
+
+@cache
+def two_equal() -> Recording:
+    return changed(recorded("ollama-np1"), changes("remove=laptop", "add=desktop"))
+
+
+def measured(recording: Recording, strategy: str, folder: Path) -> tuple[Measurement, Comparison]:
+    asked = Settings(recording=recording, workload=recording.workload, baseline=recording.baseline)
+    with Session(asked) as session:
+        measurement = Measurement(session, strategy, report_dir=folder)
+        measurement.measure(recording.rounds)
+        return measurement, measurement.comparison()
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("add=desktop", Change("add", "desktop", 1)),
+        ("add=desktop*3", Change("add", "desktop", 3)),
+        ("add=10.0.0.7:11434", Change("add", "10.0.0.7:11434", 1)),
+        ("speed=10.0.0.7:11434:0.5x", Change("speed", "10.0.0.7:11434", 0.5)),
+        ("rtt=desktop:5ms", Change("rtt", "desktop", 5)),
+        ("rtt=desktop:0.25s", Change("rtt", "desktop", 250)),
+        ("slots=desktop:4", Change("slots", "desktop", 4)),
+        ("remove=laptop", Change("remove", "laptop")),
+    ],
+)
+def test_a_change_is_read(text: str, change: Change) -> None:
+    assert parse_change(text) == change
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Write add=HOST or add=HOST*3"),
+        ("desktop", "slots=HOST:4"),
+        ("add=", "cannot read 'add='"),
+        ("buy=desktop", "cannot read 'buy=desktop'"),
+        ("x" * 999, "…"),
+        ("add=desktop*0", "Write add=HOST or add=HOST*3"),
+        ("add=desktop*65", "up to 64"),
+        ("add=desktop*", "up to 64"),
+        ("add=*3", "up to 64"),
+        ("speed=desktop", "speed=HOST:2x"),
+        ("speed=desktop:2", "speed=HOST:2x"),
+        ("speed=desktop:0x", "from 0.1x to 100x"),
+        ("speed=desktop:101x", "from 0.1x to 100x"),
+        ("speed=desktop:nanx", "from 0.1x to 100x"),
+        ("speed=:2x", "speed=HOST:2x"),
+        ("rtt=desktop", "rtt=HOST:5ms"),
+        ("rtt=desktop:5", "such as 22ms or 0.5s"),
+        ("rtt=desktop:-5ms", "such as 22ms or 0.5s"),
+        ("slots=desktop:0", "1 or more"),
+        ("slots=desktop:1.5", "1 or more"),
+        ("slots=desktop:9999", "1 or more"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_told_with_what_to_write(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_change(text)
+    told = str(raised.value)
+    assert said in told
+    assert "what if" in told
+    assert "\n" not in told
+    assert len(told) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "said"),
+    [
+        ("vllm", ["add=desk"], "add=desk: the hosts are laptop, desktop"),
+        ("vllm", ["remove=laptop", "speed=laptop:2x"], "speed=laptop: the hosts are desktop"),
+        ("vllm", ["remove=laptop", "remove=desktop"], "leaves no host"),
+        ("phase-0", ["remove=local"], "was answered by local alone"),
+        ("vllm", ["speed=desktop:100x", "speed=desktop:100x"], "Ask for less speed"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_told(name: str, texts: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match="what if") as raised:
+        changed(recorded(name), changes(*texts))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_speed_that_is_not_known_cannot_be_changed() -> None:
+    found = recorded("phase-0")
+    kept = tuple(each for each in found.exchanges if each.host == "local")
+    with pytest.raises(UsageError, match="no recorded request had remote to itself"):
+        changed(replace(found, exchanges=kept), changes("speed=remote:2x"))
+
+
+def test_a_strategy_that_is_none_is_told_before_anything_is_replayed() -> None:
+    with pytest.raises(StrategyUnknown):
+        what_if(recorded("vllm"), [], ["quickest"])
+
+
+@pytest.mark.parametrize("how", [{"rounds": 0}, {"times": 0}])
+def test_nothing_to_replay_is_told(how: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="at least one round"):
+        what_if(recorded("vllm"), [], ["pull"], **how)
+
+
+def test_a_third_equal_host_takes_its_third() -> None:
+    outcomes = what_if(two_equal(), changes("add=desktop"), RULES, times=8)
+    for outcome in outcomes:
+        assert outcome.after.makespan_ms == pytest.approx(outcome.before.makespan_ms * 2 / 3, rel=0.05), outcome
+    best = [min(getattr(each, when).makespan_ms for each in outcomes) for when in ("before", "after")]
+    assert best[1] < 0.68 * best[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_host_never_slows_the_best_strategy_down(name: str) -> None:
+    for host in recorded(name).hosts:
+        outcomes = what_if(recorded(name), changes(f"add={host.name}"), RULES)
+        after = min(outcome.after.makespan_ms for outcome in outcomes)
+        assert after <= min(outcome.before.makespan_ms for outcome in outcomes)
+
+
+@pytest.mark.parametrize("name", ["embedded", "ollama-np1", "llama-server-np4", "vllm"])
+def test_twice_the_speed_of_all_halves_all_that_is_work(name: str) -> None:
+    found = recorded(name)
+    near = changed(found, [Change("rtt", host.name, 0.0) for host in found.hosts])
+    near = replace(near, baseline=found.baseline)
+    twice = [Change("speed", host.name, 2.0) for host in found.hosts]
+    for outcome in what_if(near, twice, ["serial-per-side", "all-parallel", "sequential", "weighted"]):
+        assert outcome.after.makespan_ms == pytest.approx(outcome.before.makespan_ms / 2, rel=1e-3)
+        assert outcome.after.baseline == outcome.before.baseline
+        assert outcome.after.overhead_ratio == pytest.approx(outcome.before.overhead_ratio, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ollama-np1", "llama-server-np4"])
+def test_the_times_that_an_engine_tells_go_with_its_speed(name: str, tmp_path: Path) -> None:
+    found = recorded(name)
+    both = found, changed(found, [Change("speed", host.name, 2.0) for host in found.hosts])
+    before, after = (measured(each, "serial-per-side", tmp_path)[0].rounds[0].run.requests for each in both)
+    for slow, fast in zip(before, after, strict=True):
+        assert fast.host == slow.host
+        assert fast.server_ms == pytest.approx(slow.server_ms / 2, abs=0.1)
+        assert fast.output_tokens == slow.output_tokens
+
+
+@pytest.mark.parametrize(("name", "strategy"), [("ollama-np1", "serial-per-side"), ("vllm", "all-parallel")])
+@pytest.mark.parametrize("rtt_ms", [0.0, 25.0, 300.0])
+def test_another_round_trip_is_added_latency_and_nothing_else(
+    name: str, strategy: str, rtt_ms: float, tmp_path: Path
+) -> None:
+    found = recorded(name)
+    far = changed(found, [Change("rtt", "desktop", rtt_ms)])
+    trip_ms = next(host.round_trip_ms for host in found.hosts if host.name == "desktop")
+    before, after = (measured(each, strategy, tmp_path)[1].hosts for each in (found, replace(far, baseline="laptop")))
+    assert before["laptop"].added_latency_ms == pytest.approx(after["laptop"].added_latency_ms)
+    assert before["laptop"].ms_per_token == pytest.approx(after["laptop"].ms_per_token)
+    was, now = before["desktop"].added_latency_ms, after["desktop"].added_latency_ms
+    assert was is not None
+    assert now is not None
+    assert now == pytest.approx([each + rtt_ms - trip_ms for each in was], abs=0.02)
+
+
+def test_more_slots_on_a_host_that_batches_help_who_sends_all_at_once() -> None:
+    batching = recorded("vllm")
+    one = replace(batching, hosts=tuple(replace(host, slots=1) for host in batching.hosts))
+    asked = changes("slots=laptop:4", "slots=desktop:4")
+    (outcome,) = what_if(one, asked, ["all-parallel"])
+    assert outcome.after.makespan_ms < 0.5 * outcome.before.makespan_ms
+    assert "throughput beyond what was measured is taken to stay" in " ".join(caveats(asked, [outcome]))
+
+
+def test_more_slots_on_a_host_whose_levels_show_no_gain_bring_none() -> None:
+    (outcome,) = what_if(recorded("ollama-np1"), changes("slots=laptop:4", "slots=desktop:4"), ["all-parallel"])
+    assert outcome.after.makespan_ms == pytest.approx(outcome.before.makespan_ms, rel=0.1)
+
+
+def test_fewer_slots_cap_what_a_sweep_would_find() -> None:
+    laptop, desktop = changed(recorded("vllm"), changes("slots=laptop:3")).hosts
+    assert [level.in_flight for level in laptop.levels] == [1, 2, 4, 8]
+    between = (24.548 + 41.568) / 2
+    assert [level.tokens_per_s for level in laptop.levels[2:]] == pytest.approx([between, between])
+    assert desktop == recorded("vllm").hosts[1]
+
+
+def test_a_host_that_is_removed_is_gone_and_the_baseline_found_anew() -> None:
+    found = changed(recorded("vllm"), changes("remove=laptop"))
+    assert [host.name for host in found.hosts] == ["desktop"]
+    assert {each.host for each in found.exchanges} == {"desktop"}
+    assert {name for run in found.runs for name in run.hosts} == {"desktop"}
+    assert found.baseline is None
+    (outcome,) = what_if(recorded("vllm"), changes("remove=laptop"), ["pull"])
+    assert outcome.after.makespan_ms > outcome.before.makespan_ms
+    assert outcome.after.baseline == "desktop"
+    assert "of laptop alone ->" in outcome.in_words()
+
+
+def test_a_host_that_became_the_fastest_is_the_baseline() -> None:
+    (outcome,) = what_if(recorded("phase-0"), changes("speed=remote:4x"), ["serial-per-side"])
+    assert (outcome.before.baseline, outcome.after.baseline) == ("local", "remote")
+
+
+@pytest.mark.parametrize("texts", [["add=desktop*2"], ["speed=laptop:2x"], ["speed=desktop:0.5x"], ["rtt=desktop:9ms"]])
+def test_else_the_baseline_stays(texts: list[str]) -> None:
+    assert changed(recorded("ollama-np1"), changes(*texts)).baseline == "laptop"
+
+
+def test_copies_have_names_and_addresses_of_their_own_and_what_their_original_did() -> None:
+    found = changed(recorded("embedded"), changes("add=embedded-2*2", "add=embedded-1", "rtt=embedded-4:1ms"))
+    assert [host.name for host in found.hosts] == [f"embedded-{number}" for number in range(1, 6)]
+    assert len({host.url for host in found.hosts}) == 5
+    assert found.hosts[2].url == "http://copy-1.invalid:45425"
+    assert replace(found.hosts[2], name="", url="") == replace(found.hosts[1], name="", url="")
+    assert alone("embedded-3", found) == alone("embedded-2", found)
+    assert [host.round_trip_ms for host in found.hosts] == [1.669, 46.293, 46.293, 1.0, 1.669]
+
+
+def test_a_name_that_was_given_up_is_not_given_again() -> None:
+    found = changed(recorded("vllm"), changes("add=laptop", "remove=laptop", "add=laptop-2"))
+    assert [host.name for host in found.hosts] == ["desktop", "laptop-2", "laptop-3"]
+
+
+def test_nothing_changed_is_the_recording_itself() -> None:
+    assert changed(recorded("vllm"), []) == recorded("vllm")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_recording_is_one_that_can_be_kept(name: str, tmp_path: Path) -> None:
+    first, second = (host.name for host in recorded(name).hosts)
+    asked = changes(f"add={second}*2", f"speed={first}:1.7x", f"rtt={second}:3.3ms", f"slots={first}:2")
+    found = changed(recorded(name), asked)
+    assert found == changed(recorded(name), asked)
+    assert all(run.makespan_ms is None for run in found.runs)
+    har.write(tmp_path / "r.json", found)
+    read = har.read(tmp_path / "r.json")
+    assert read == found
+    assert "1.7x as fast" in read.comment
+    assert measured(read, "pull", tmp_path)[0].replay_errors == []
+
+
+def parts(recording: Recording, host: str) -> list[tuple[str, int]]:
+    return [(run.name, prompt) for run, prompt, _ in alone(host, recording)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(NAMES),
+    st.floats(0.1, 8).map(lambda factor: round(factor, 3)),
+    st.floats(0, 500).map(lambda ms: round(ms, 2)),
+)
+def test_who_had_its_host_to_itself_still_has(name: str, factor: float, rtt_ms: float) -> None:
+    host = recorded(name).hosts[1].name
+    found = changed(recorded(name), [Change("speed", host, factor), Change("rtt", host, rtt_ms)])
+    assert parts(found, host) == parts(recorded(name), host)
+    works = zip(alone(host, found), alone(host, recorded(name)), strict=True)
+    assert all(new == pytest.approx(old / factor, abs=0.01) for (_, _, new), (_, _, old) in works)
+
+
+def better(hosts: Sequence[str]) -> st.SearchStrategy[Change]:
+    host = st.sampled_from(hosts)
+    faster = st.builds(Change, st.just("speed"), host, st.floats(1, 8).map(lambda factor: round(factor, 2)))
+    return faster | st.builds(Change, st.just("add"), host, st.integers(1, 3))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.data(),
+    # Few prompts on hosts that batch: one that was kept back for a faster host may end alone, and late.
+    st.sampled_from([("embedded", 1), ("ollama-np1", 1), ("phase-0", 1), ("llama-server-np4", 4), ("vllm", 4)]),
+)
+def test_a_faster_or_additional_host_never_slows_earliest_finish_down(data, case: tuple[str, int]) -> None:
+    name, times = case
+    change = data.draw(better([host.name for host in recorded(name).hosts]))
+    (outcome,) = what_if(recorded(name), [change], ["earliest-finish"], rounds=1, times=times)
+    assert outcome.after.makespan_ms <= 1.02 * outcome.before.makespan_ms
+
+
+@pytest.mark.parametrize("name", ["embedded", "ollama-np1", "llama-server-np4", "vllm"])
+@pytest.mark.parametrize("strategy", ["serial-per-side", "all-parallel"])
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_second_host_is_predicted_from_the_first_alone(name: str, strategy: str, known: int) -> None:
+    found = recorded(name)
+    host, other = found.hosts[known], found.hosts[1 - known]
+    two = changed(found, [Change("remove", other.name), Change("add", host.name)])
+    two = changed(two, [Change("rtt", two.hosts[1].name, other.round_trip_ms)])
+    (outcome,) = what_if(two, [], [strategy])
+    makespans = [run.makespan_ms for run in found.runs if run.strategy == strategy and run.makespan_ms]
+    assert outcome.after.makespan_ms == pytest.approx(median(makespans), rel=0.15)
+
+
+def test_the_error_is_that_of_replays_that_did_not_know_the_strategy() -> None:
+    asked = ["all-parallel", "serial-per-side", "pull"]
+    parallel, serial, pull = what_if(recorded("embedded"), changes("add=embedded-1"), asked, rounds=1)
+    for known in (parallel, serial):
+        assert known.error is not None
+        assert 0.01 < known.error < 0.15
+        low, high = known.after.makespan_ms * (1 - known.error), known.after.makespan_ms * (1 + known.error)
+        assert known.band_ms == pytest.approx((low, high))
+    assert (pull.error, pull.band_ms) == (None, None)
+    assert pull.worst_error == parallel.worst_error >= max(parallel.error, serial.error)
+    assert "no run to tell how far replays are off for pull." in " ".join(caveats([], [parallel, pull]))
+
+
+def test_where_nothing_else_tells_of_a_host_there_is_no_error() -> None:
+    (serial,) = what_if(recorded("phase-0"), changes("add=local"), ["serial-per-side"])
+    assert serial.error is None
+    assert serial.worst_error is not None
+
+
+def test_an_outcome_is_one_line() -> None:
+    (outcome,) = what_if(recorded("embedded"), changes("add=embedded-1*2", "slots=embedded-1:1"), ["pull"])
+    said = outcome.in_words()
+    assert said.startswith(f"pull: {outcome.before.makespan_ms:,.0f} ms now, ")
+    assert " ms with embedded-3 to embedded-4, with 1 slot on embedded-1 (" in said
+    assert " of embedded-1 alone); no error of its own, replays of other strategies were off by up to " in said
+    assert "\n" not in said
+    own = replace(outcome, error=0.05, after=outcome.after._replace(makespan_ms=2000.0))
+    assert own.in_words().endswith("; replays of it were off by up to 5.0%: 1,900 to 2,100 ms")
+    assert "no run to hold" in replace(outcome, worst_error=None).in_words()
+
+
+def test_outcomes_are_the_same_every_time() -> None:
+    def once() -> list[Outcome]:
+        return what_if(recorded("vllm"), changes("add=desktop"), ["pull", "weighted"], times=2)
+
+    assert once() == once()
