@@ -18,7 +18,7 @@ import anyio
 
 from outpace.dispatch import Coordinator, find_strategy
 from outpace.replay import VirtualLoop
-from outpace.stats import median_interval, median_ratio_interval
+from outpace.stats import rounds_interval, rounds_ratio_interval
 from virtual import NumberEngine, numbers
 
 PROMPTS = 8
@@ -102,13 +102,13 @@ def ratios(seed: int, rounds: int, slower: float = 1.0, noise: Noise | None = No
 def claimed(seed: int, rounds: int, slower: float = 1.0) -> bool:
     """Whether a change is claimed."""
     first, second = ratios(seed, rounds, slower)
-    change = median_ratio_interval(second, first)
+    change = rounds_ratio_interval(second, first)
     return change.low is not None and change.high is not None and (change.low > 1 or change.high < 1)
 
 
 def covered(seed: int, rounds: int, truth: float) -> bool:
     """Whether the interval of one strategy's ratio holds its true median."""
-    found = median_interval(ratios(seed, rounds)[0])
+    found = rounds_interval(ratios(seed, rounds)[0])
     return found.low is not None and found.high is not None and found.low <= truth <= found.high
 
 

@@ -11,7 +11,7 @@ from outpace.dispatch import STRATEGIES
 from outpace.errors import DocumentInvalid
 from outpace.regression import replay
 from outpace.report import document
-from outpace.stats import Interval, median_ratio_interval
+from outpace.stats import Interval, rounds_ratio_interval
 
 ROUNDS_THAT_AGREE = 3
 """Where there are too few for an interval, so many a side, all of them apart, show a change."""
@@ -62,7 +62,7 @@ def _change(strategy: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
     ]
     if not all(ratios):
         return None
-    factor = median_ratio_interval(ratios[1], ratios[0])
+    factor = rounds_ratio_interval(ratios[1], ratios[0])
     if factor.low is None or factor.high is None:
         apart = max(ratios[1]) < min(ratios[0]) or min(ratios[1]) > max(ratios[0])
         certain = apart and min(map(len, ratios)) >= ROUNDS_THAT_AGREE

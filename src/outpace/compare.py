@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from outpace.records import RequestRecord, Round, Run
-from outpace.stats import Interval, median_interval
+from outpace.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
 ROUNDING_MS = 0.01
@@ -66,7 +66,7 @@ def compare(
     wait network, and the round trips are told instead. ``remarks`` are kept among the notes.
     """
     ratios = tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)
-    interval = median_interval(ratios) if ratios else None
+    interval = rounds_interval(ratios) if ratios else None
     runs = [each.run for each in rounds]
     figures = {
         host: _host_figures(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from outpace.compare import Comparison
-from outpace.stats import Interval, median_ratio_interval
+from outpace.stats import Interval, rounds_ratio_interval
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ def best(comparisons: Iterable[Comparison]) -> Best | None:
         return None
     winner, *others = ranked
     tied = [other.strategy for other in others if _tied(winner, other)]
-    advantage = median_ratio_interval(others[0].ratios, winner.ratios)
+    advantage = rounds_ratio_interval(others[0].ratios, winner.ratios)
     return Best(winner.strategy, others[0].strategy, advantage, tuple(tied))
 
 
 def _tied(winner: Comparison, other: Comparison) -> bool:
     """Whether the interval of their ratios leaves open which is faster; with few rounds, whether their ranges meet."""
-    advantage = median_ratio_interval(other.ratios, winner.ratios)
+    advantage = rounds_ratio_interval(other.ratios, winner.ratios)
     if advantage.low is None:
         return min(other.ratios) <= max(winner.ratios)
     return advantage.low <= 1.0

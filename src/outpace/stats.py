@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 ROUNDS_FOR_AN_INTERVAL = 5
+MOST_RESEMBLANCE = 0.9
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,51 @@ def median_ratio_interval(values: Sequence[float], others: Sequence[float], conf
     )
     tail = (1 - confidence) / 2
     return Interval(ratio, _quantile(weighted, tail), _quantile(weighted, 1 - tail), confidence)
+
+
+def rounds_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """As ``median_interval``, for values in the order in which they were measured, some seconds after one another.
+
+    Machines drift, so a round resembles the one before it, and n rounds tell as much as fewer that are independent:
+    n (1 - r) / (1 + r) of them, where r is how far each resembles the one before (G. V. Bayley and J. M. Hammersley,
+    "The effective number of independent observations in an autocorrelated time series", 1946). The interval is wider
+    by the root of that.
+    """
+    return _widened(median_interval(values, confidence), _widening(values))
+
+
+def rounds_ratio_interval(values: Sequence[float], others: Sequence[float], confidence: float = 0.95) -> Interval:
+    """As ``median_ratio_interval``, for values that were measured one after another; see ``rounds_interval``."""
+    return _widened(median_ratio_interval(values, others, confidence), max(_widening(values), _widening(others)))
+
+
+def _widening(values: Sequence[float]) -> float:
+    middle = median(values)
+    away = [value - middle for value in values]
+    whole = sum(each * each for each in away)
+    if not whole:
+        return 1.0
+    resemblance = sum(each * later for each, later in pairwise(away)) / whole
+    # Of independent rounds it is -1/n on average (F. H. C. Marriott and J. A. Pope, "Bias in the estimation of
+    # autocorrelations", 1954); what is above that counts, and no more than makes sense of a few rounds.
+    resemblance = min(max(resemblance + 1 / len(values), 0.0), MOST_RESEMBLANCE)
+    return math.sqrt((1 + resemblance) / (1 - resemblance))
+
+
+def _widened(found: Interval, by: float) -> Interval:
+    """``found`` with both ends so many times as far away, in proportion where all is above 0."""
+    if found.low is None or found.high is None:
+        return found
+    if found.low > 0:
+        low, high = (found.median * _power(end / found.median, by) for end in (found.low, found.high))
+    else:
+        low, high = (found.median + (end - found.median) * by for end in (found.low, found.high))
+    return Interval(found.median, low, high, found.confidence)
+
+
+def _power(base: float, by: float) -> float:
+    """``base`` to the power of ``by``, the largest number where it would be larger."""
+    return math.exp(min(math.log(base) * by, 700.0)) if base > 0 else 0.0
 
 
 def _bootstrap_medians(ordered: Sequence[float]) -> list[tuple[float, float]]:
