@@ -53,6 +53,8 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
     run = measurement.rounds[0].run
     assert killed == [doomed.name]
     assert not run.failed
-    # Apart from kept connections that llama-server had closed, which are replaced at once.
-    assert {each.host for each in run.failed_attempts if each.kind != "stale"} == {doomed.name}
+    # Apart from kept connections that llama-server had closed, which are replaced at once. A process that is about to
+    # be gone may take a connection and drop it, twice, which looks the same.
+    assert {each.host for each in run.failed_attempts if each.kind != "stale"} <= {doomed.name}
+    assert doomed.name in {each.host for each in run.failed_attempts}
     assert sum(request.host == engines[0].name for request in run.requests) >= 5
