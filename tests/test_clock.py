@@ -17,6 +17,20 @@ from outpace.replay import Stalled, VirtualLoop, clock
 from virtual import run_virtually
 
 
+async def wake_after(*lengths_s: float) -> list[float]:
+    """When tasks that sleep so long, all at once, are woken, in the order in which they are."""
+    woken: list[float] = []
+
+    async def sleeper(seconds: float) -> None:
+        await anyio.sleep(seconds)
+        woken.append(anyio.current_time())
+
+    async with anyio.create_task_group() as tasks:
+        for seconds in lengths_s:
+            tasks.start_soon(sleeper, seconds)
+    return woken
+
+
 def test_it_starts_at_zero_and_moves_by_what_is_slept() -> None:
     async def main() -> list[float]:
         seen = [anyio.current_time()]
@@ -69,16 +83,7 @@ def test_a_jump_lets_what_is_overdue_happen_at_once() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.call_later(1, loop.jump, 30)
-        woken: list[float] = []
-
-        async def sleeper(seconds: float) -> None:
-            await anyio.sleep(seconds)
-            woken.append(anyio.current_time())
-
-        async with anyio.create_task_group() as tasks:
-            for seconds in (2, 20, 40):
-                tasks.start_soon(sleeper, seconds)
-        return woken
+        return await wake_after(2, 20, 40)
 
     assert run_virtually(main) == pytest.approx([31, 31, 40])
 
@@ -198,19 +203,7 @@ def test_the_resolution_of_the_real_clock_does_not_matter(resolution: float, mon
     told = vars(time.get_clock_info("monotonic"))
     monkeypatch.setattr(time, "get_clock_info", lambda _: SimpleNamespace(**{**told, "resolution": resolution}))
 
-    async def main() -> list[float]:
-        woken: list[float] = []
-
-        async def sleeper(seconds: float) -> None:
-            await anyio.sleep(seconds)
-            woken.append(anyio.current_time())
-
-        async with anyio.create_task_group() as tasks:
-            for seconds in (0.012, 0.010, 0.0101):
-                tasks.start_soon(sleeper, seconds)
-        return woken
-
-    assert run_virtually(main) == [0.010, 0.0101, 0.012]
+    assert run_virtually(lambda: wake_after(0.012, 0.010, 0.0101)) == [0.010, 0.0101, 0.012]
 
 
 def test_timers_still_go_off_far_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,9 @@ THRASHES_BELOW = 0.8
 TOLERANCE = 1.05
 """Gains within this factor are as good as equal; fewer than five samples tell a gain no better than that."""
 
+FILE = "capacity.json"
+"""What the capacities of a session are called, beside its reports."""
+
 DIGITS = {"gain": 4, "gains": 4, "contention": 8, "coherency": 8}
 
 _median = attrgetter("median")

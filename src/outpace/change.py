@@ -9,7 +9,8 @@ from typing import Any
 
 from outpace.dispatch import STRATEGIES
 from outpace.errors import DocumentInvalid
-from outpace.regression import replay
+from outpace.regression import replayed
+from outpace.replay import har
 from outpace.report import document
 from outpace.stats import Interval, rounds_ratio_interval
 
@@ -74,10 +75,11 @@ def _change(strategy: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
 
 def _reports(source: Path, scratch: Path) -> dict[str, dict[str, Any]]:
     if source.is_file():
+        recording = har.read(source)
         for strategy in STRATEGIES:
-            replay(source, strategy, scratch)
+            replayed(recording, strategy, scratch)
         source = scratch
-    found = [document.read(path) for path in sorted(source.glob("report-*.json"))]
+    found = document.read_all(source)
     if not found:
         raise DocumentInvalid(f"There is no report-<strategy>.json in {source}, and it is no recording.")
     return {report["strategy"]: report for report in found}

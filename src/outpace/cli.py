@@ -14,11 +14,11 @@ import pytest
 
 import outpace
 from outpace import change, doctor, options, whatif
-from outpace.dispatch import STRATEGIES
 from outpace.errors import OutpaceError, UsageError
 from outpace.hosts import parse
 from outpace.plugin import Asked
 from outpace.replay import har
+from outpace.request import strategies_named
 
 EPILOG = """\
 examples:
@@ -154,7 +154,7 @@ def _compare(given: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 def _what_if(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     changes = [whatif.parse_change(text) for text in given.changes]
-    strategies = list(STRATEGIES) if given.strategies == "all" else given.strategies.split(",")
+    strategies = strategies_named(given.strategies, "--strategies")
     recording = har.read(given.recording)
     outcomes = whatif.what_if(recording, changes, strategies, given.rounds, given.times)
     for line in (*(outcome.in_words() for outcome in outcomes), *whatif.caveats(changes, outcomes)):

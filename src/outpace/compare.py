@@ -6,14 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean, median
 
-from outpace.records import RequestRecord, Round, Run
+from outpace.records import RequestRecord, Round, Run, overlap
 from outpace.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
-ROUNDING_MS = 0.01
 HARMLESS = ("stale", "spent")
 """A kept connection that the engine had closed is replaced within a millisecond or two; a copy lost to its rival."""
 COLD_LOAD_MS = 100.0
@@ -93,13 +91,7 @@ def compare(
 
 
 def _overlapped(run: Run, host: str) -> bool:
-    """Whether two requests of ``host`` were in flight at once."""
-    spans = sorted(
-        (request.start_ms, request.start_ms + request.wall_ms)
-        for request in run.requests
-        if request.host == host and request.start_ms is not None
-    )
-    return any(later[0] < earlier[1] - ROUNDING_MS for earlier, later in pairwise(spans))
+    return overlap(request for request in run.requests if request.host == host)
 
 
 def _host_figures(
@@ -132,11 +124,7 @@ def _share(part_ms: float, whole_ms: float) -> float | None:
 
 def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
     """The largest relative difference of output tokens within a round, where it is more than may be ignored."""
-    differences = []
-    for each in rounds:
-        ours, theirs = each.run.output_tokens, each.baseline.output_tokens
-        if each.finished and ours and theirs:
-            differences.append(abs(ours - theirs) / theirs)
+    differences = [each.token_difference or 0.0 for each in rounds if each.run.output_tokens]
     worst = max(differences, default=0.0)
     return worst if worst > SAME_WORK_TOLERANCE else None
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from outpace.bounds import Machine, lower_bound_ms
-from outpace.records import RequestRecord, Run
+from outpace.records import RequestRecord, Run, overlap
 
-ROUNDING_MS = 0.01
 SHORTEST_MS = 1e-3
 
 
@@ -51,7 +49,7 @@ def seen_speeds(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) -> dict
     return {
         name: sum(works[each.prompt] for each in requests) / sum(_least_ms(requests, hosts[name].trip_ms).values())
         for name, requests in mine.items()
-        if requests and not _overlap(requests)
+        if requests and not overlap(requests)
     }
 
 
@@ -67,7 +65,7 @@ def _as_seen(machine: Machine, requests: Sequence[RequestRecord], works: dict[in
     """``machine`` as fast as ``requests`` show it; those that it had to itself show their own work in ``works`` too."""
     least_ms = _least_ms(requests, machine.trip_ms)
     total = sum(works[each.prompt] for each in requests)
-    if not _overlap(requests):
+    if not overlap(requests):
         speed = total / sum(least_ms.values())
         works.update({prompt: ms * speed for prompt, ms in least_ms.items()})
         return replace(machine, speed=speed)
@@ -75,12 +73,6 @@ def _as_seen(machine: Machine, requests: Sequence[RequestRecord], works: dict[in
     first_ms, last_ms = min(map(_start, requests)), max(_start(each) + each.wall_ms for each in requests)
     busy_ms = max(last_ms - first_ms - machine.trip_ms, SHORTEST_MS)
     return replace(machine, speed=speed, gain=max(machine.gain, total / speed / busy_ms))
-
-
-def _overlap(requests: Sequence[RequestRecord]) -> bool:
-    """Whether two of ``requests`` were in flight at once."""
-    in_order = sorted(requests, key=_start)
-    return any(_start(later) < _start(each) + each.wall_ms - ROUNDING_MS for each, later in pairwise(in_order))
 
 
 def _least_ms(requests: Sequence[RequestRecord], trip_ms: float) -> dict[int, float]:

@@ -58,8 +58,7 @@ def check(rounds: Sequence[Round], served: Sequence[ServedModel], *, clock_off_s
 
 
 def _same_tokens(rounds: Sequence[Round]) -> Check:
-    told = [(each.run.output_tokens, each.baseline.output_tokens) for each in rounds if each.finished]
-    off = [abs(ours - theirs) / theirs for ours, theirs in told if ours is not None and theirs]
+    off = [difference for each in rounds if (difference := each.token_difference) is not None]
     if not off:
         return Check(SAME_TOKENS, None, "the engines do not tell them")
     return Check(SAME_TOKENS, max(off) <= SAME_WORK_TOLERANCE, f"they differ by {max(off):.1%} at most")

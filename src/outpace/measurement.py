@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,16 +113,23 @@ class Measurement:
 
     def verdict(self) -> Verdict:
         """What the gate says of the rounds so far."""
-        return judge(self.comparison(), self._threshold, self.problem)
+        return self.judged(self.comparison())
+
+    def judged(self, comparison: Comparison) -> Verdict:
+        """What the gate says of ``comparison``, which is one of this measurement."""
+        return judge(comparison, self._threshold, self.problem)
 
     def comparison(self) -> Comparison:
         """The strategy against the baseline over the rounds so far."""
+        return self._compared(self.fairness())
+
+    def _compared(self, fairness: Sequence[Check]) -> Comparison:
         session = self._session
         queue_left_out = {host for host, engine in session.engines.items() if not engine.server_includes_queue}
         hosts = session.hosts_of(self.strategy) if self.strategy in session.routers else session.ordered
         broken = [
             f"Not held: {each.name} ({each.said})."
-            for each in self.fairness()
+            for each in fairness
             if each.held is False and each.name not in NOTED
         ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
@@ -146,8 +153,9 @@ class Measurement:
         return Scene(self.strategy, self.strategy, len(self.rounds))
 
     def _write(self) -> None:
-        comparison = self.comparison()
-        verdict = judge(comparison, self._threshold, self.problem)
+        fairness = self.fairness()
+        comparison = self._compared(fairness)
+        verdict = self.judged(comparison)
         report = document.build(
             self._session.origin_of(self.strategy),
             comparison,
@@ -156,7 +164,7 @@ class Measurement:
             verdict.verdict,
             verdict.reason,
             self.replay_errors,
-            self.fairness(),
+            fairness,
         )
         try:
             document.write(self.path, report)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from outpace import capacity
 from outpace.capacity import Capacity
 from outpace.documents import require_writable
 from outpace.errors import OutpaceError, UsageError
@@ -59,7 +60,7 @@ class State:
         with self.progress.saying(f"measuring what concurrency does to {host}"):
             found = sweep(self.session, host)
         self.swept.append(host)
-        write_capacities(self.session, self.request.report_dir / "capacity.json")
+        write_capacities(self.session, self.request.report_dir / capacity.FILE)
         return found
 
 

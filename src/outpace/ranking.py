@@ -30,14 +30,15 @@ def best(comparisons: Iterable[Comparison]) -> Best | None:
     if len(ranked) < 2:
         return None
     winner, *others = ranked
-    tied = [other.strategy for other in others if _tied(winner, other)]
-    advantage = rounds_ratio_interval(others[0].ratios, winner.ratios)
-    return Best(winner.strategy, others[0].strategy, advantage, tuple(tied))
+    advantages = [rounds_ratio_interval(other.ratios, winner.ratios) for other in others]
+    tied = [
+        other.strategy for other, advantage in zip(others, advantages, strict=True) if _tied(winner, other, advantage)
+    ]
+    return Best(winner.strategy, others[0].strategy, advantages[0], tuple(tied))
 
 
-def _tied(winner: Comparison, other: Comparison) -> bool:
+def _tied(winner: Comparison, other: Comparison, advantage: Interval) -> bool:
     """Whether the interval of their ratios leaves open which is faster; with few rounds, whether their ranges meet."""
-    advantage = rounds_ratio_interval(other.ratios, winner.ratios)
     if advantage.low is None:
         return min(other.ratios) <= max(winner.ratios)
     return advantage.low <= 1.0

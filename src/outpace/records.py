@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+
+ROUNDING_MS = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class RequestRecord:
     def overhead_ms(self) -> float | None:
         """Wall time that the engine did not account for: wall - server."""
         return None if self.server_ms is None else self.wall_ms - self.server_ms
+
+
+def overlap(requests: Iterable[RequestRecord]) -> bool:
+    """Whether two of ``requests``, which one host answered, were in flight at once."""
+    spans = sorted(
+        (request.start_ms, request.start_ms + request.wall_ms) for request in requests if request.start_ms is not None
+    )
+    return any(later[0] < earlier[1] - ROUNDING_MS for earlier, later in pairwise(spans))
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,12 @@ class Round:
         if not self.finished or not self.baseline.makespan_ms:
             return None
         return self.run.makespan_ms / self.baseline.makespan_ms
+
+    @property
+    def token_difference(self) -> float | None:
+        """By what share the run's output tokens differ from its baseline's; None where they are not told."""
+        ours, theirs = self.run.output_tokens, self.baseline.output_tokens
+        return abs(ours - theirs) / theirs if self.finished and ours is not None and theirs else None
 
     @property
     def overhead_ratio_per_token(self) -> float | None:

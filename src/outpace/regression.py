@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from outpace.measurement import Measurement
-from outpace.replay import har
+from outpace.prompts import Workload
+from outpace.replay import Recording, har
 from outpace.report import document
 from outpace.report.difference import differences
 from outpace.session import Session
@@ -17,11 +18,17 @@ def replay(recording: Path, strategy: str, report_dir: Path) -> Measurement:
 
     Raises ``DocumentInvalid`` where the recording cannot be read.
     """
-    found = har.read(recording)
-    settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
+    return replayed(har.read(recording), strategy, report_dir)
+
+
+def replayed(
+    recording: Recording, strategy: str, report_dir: Path, *, rounds: int | None = None, work: Workload | None = None
+) -> Measurement:
+    """Replay ``recording`` under ``strategy``: all its rounds and its own workload, unless said otherwise."""
+    settings = Settings(recording=recording, workload=work or recording.workload, baseline=recording.baseline)
     with Session(settings) as session:
         measurement = Measurement(session, strategy, report_dir=report_dir)
-        measurement.measure(found.rounds)
+        measurement.measure(rounds or recording.rounds)
     return measurement
 
 

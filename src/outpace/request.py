@@ -59,7 +59,9 @@ def read_options(config: pytest.Config) -> Request:
     routers = parse_routers(option.router)
     _require_own_names(routers)
     names = [router.name for router in routers]
-    measured = _names(option.strategies, "--strategies") if option.strategies is not None else DEFAULT_STRATEGIES
+    measured = (
+        strategies_named(option.strategies, "--strategies") if option.strategies is not None else DEFAULT_STRATEGIES
+    )
     strategies = (*measured, *names)
     for name in ("rounds", "max_tokens"):
         value = getattr(option, name)
@@ -156,7 +158,7 @@ def _recordings(folder: Path, settings: Settings) -> tuple[Path, ...]:
 def _enforced(gate: str | None, strategies: tuple[str, ...], routers: Sequence[str]) -> frozenset[str]:
     if gate is None:
         return frozenset(strategies) - NOT_ENFORCED
-    enforced = frozenset(_names(gate, "--gate", routers))
+    enforced = frozenset(strategies_named(gate, "--gate", routers))
     if unmeasured := sorted(enforced - set(strategies)):
         raise UsageError(
             f"--gate={gate}: {', '.join(unmeasured)} would not be measured; --strategies has {', '.join(strategies)}."
@@ -164,7 +166,7 @@ def _enforced(gate: str | None, strategies: tuple[str, ...], routers: Sequence[s
     return enforced
 
 
-def _names(text: str, where: str, routers: Sequence[str] = ()) -> tuple[str, ...]:
+def strategies_named(text: str, where: str, routers: Sequence[str] = ()) -> tuple[str, ...]:
     """The strategies that ``text`` names, and the ``routers``; ``all`` stands for every strategy."""
     found: list[str] = []
     for name in (part.strip() for part in text.split(",")):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from outpace.compare import HostFigures
+from outpace.compare import Comparison, HostFigures
+from outpace.gate import Verdict
 from outpace.measurement import Measurement
 from outpace.ranking import Best, best, in_words
 from outpace.report.words import visible
@@ -24,8 +25,8 @@ def write_summary(
 
     With ``-q`` it is one line, with ``-v`` each strategy's latest requests are told too.
     """
-    measured = [each for each in measurements if each.rounds]
-    found = best([each.comparison() for each in measured])
+    measured = [(each, each.comparison()) for each in measurements if each.rounds]
+    found = best([comparison for _, comparison in measured])
     if reporter.verbosity < 0:
         reporter.ensure_newline()
         reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
@@ -45,8 +46,8 @@ def write_summary(
     reporter.write_line("")
     head = f"{'strategy':<18}{'ratio':>7}  {'interval':<16}{'speedup':>8}{'efficiency':>12}{'rounds':>8}  gate"
     reporter.write_line(head, bold=True)
-    for each in measured:
-        _write_strategy(reporter, each)
+    for each, comparison in measured:
+        _write_strategy(reporter, each, comparison)
         if reporter.verbosity > 0:
             _write_requests(reporter, each)
     reporter.write_line("")
@@ -54,20 +55,20 @@ def write_summary(
         _write_wrapped(reporter, in_words(found), "", "  ")
     reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
     reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
-    for folder in dict.fromkeys(each.path.parent for each in measured):
+    for folder in dict.fromkeys(each.path.parent for each, _ in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
 
 
-def _in_one_line(measured: Sequence[Measurement], found: Best | None) -> str:
+def _in_one_line(measured: Sequence[tuple[Measurement, Comparison]], found: Best | None) -> str:
     """What one line can hold: the best, and which gates did not pass."""
     if not measured:
         return "no round was finished"
-    winner = found.winner if found else measured[0].strategy
-    ratio = next(each.comparison().ratio for each in measured if each.strategy == winner)
+    winner = found.winner if found else measured[0][1].strategy
+    ratio = next(comparison.ratio for _, comparison in measured if comparison.strategy == winner)
     said = "no ratio" if ratio is None else f"ratio {ratio.median:.3f} under {winner}"
     if found and found.tied:
         said += f" (tied with {', '.join(found.tied)})"
-    broken = [each.strategy for each in measured if each.verdict().verdict != "pass"]
+    broken = [each.strategy for each, comparison in measured if each.judged(comparison).verdict != "pass"]
     return f"{said}; gate {'not passed by ' + ', '.join(broken) if broken else 'passed'}"
 
 
@@ -82,8 +83,8 @@ def _write_requests(reporter: pytest.TerminalReporter, measurement: Measurement)
         _write_wrapped(reporter, line, "    ", "      ")
 
 
-def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement) -> None:
-    comparison, verdict = measurement.comparison(), measurement.verdict()
+def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement, comparison: Comparison) -> None:
+    verdict = measurement.judged(comparison)
     ratio = comparison.ratio
     figures = f"{'-':>7}  {'-':<16}{'-':>8}"
     efficiency = "-" if comparison.dispatch_efficiency is None else f"{comparison.dispatch_efficiency:.2f}"
@@ -96,16 +97,15 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement)
         _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
     if verdict.verdict != "pass":
         _write_wrapped(reporter, verdict.reason)
-        _write_wrapped(reporter, _what_to_try(measurement))
+        _write_wrapped(reporter, _what_to_try(measurement, verdict))
     for note in comparison.notes:
         _write_wrapped(reporter, note)
     if comparison.ratio_per_token is not None:
         _write_wrapped(reporter, f"Ratio a token: {comparison.ratio_per_token:.3f}.")
 
 
-def _what_to_try(measurement: Measurement) -> str:
+def _what_to_try(measurement: Measurement, verdict: Verdict) -> str:
     """What a user could do next about a gate that did not pass."""
-    verdict = measurement.verdict()
     if measurement.problem is not None:
         return "Try: outpace doctor --hosts=..., then the same again; a longer --timeout if answers were cut off by it."
     if verdict.verdict == "inconclusive":

@@ -11,14 +11,12 @@ from typing import NamedTuple
 
 from outpace.dispatch import STRATEGIES, find_strategy
 from outpace.errors import UsageError
-from outpace.measurement import Measurement
 from outpace.prompts import workload
 from outpace.records import Round
+from outpace.regression import replayed
 from outpace.replay.altered import WORDS, Change, changed, changed_in_words, parse_change
 from outpace.replay.pace import alone
 from outpace.replay.recording import Recording, Scene
-from outpace.session import Session
-from outpace.worlds import Settings
 
 __all__ = ["WORDS", "Change", "Outcome", "Played", "caveats", "changed", "parse_change", "what_if"]
 
@@ -108,11 +106,8 @@ def what_if(
 
 def _replay(recording: Recording, strategy: str, rounds: int, times: int = 1) -> list[Round]:
     work = workload([prompt.text for prompt in recording.workload.prompts] * times, recording.workload.generation)
-    settings = Settings(recording=recording, workload=work, baseline=recording.baseline)
-    with TemporaryDirectory() as folder, Session(settings) as session:
-        measurement = Measurement(session, strategy, report_dir=Path(folder))
-        measurement.measure(rounds)
-    return measurement.rounds
+    with TemporaryDirectory() as folder:
+        return replayed(recording, strategy, Path(folder), rounds=rounds, work=work).rounds
 
 
 def _error(recording: Recording, strategy: str) -> float | None:

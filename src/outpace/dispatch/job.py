@@ -86,8 +86,7 @@ class Job:
     def start(self, host: str, prompt: Prompt) -> None:
         """Take a place on ``host`` for ``prompt`` at once, and ``send`` it without waiting."""
         if self._take_in_hand(prompt):
-            self._health[host].in_flight += 1
-            self._tasks.start_soon(self._send, host, prompt)
+            self._start(host, prompt)
 
     async def room(self, host: str, *, patient: bool = True, fair: bool = False) -> bool:
         """Wait until ``host`` may have one more in flight.
@@ -127,8 +126,7 @@ class Job:
 
     def nudge(self) -> None:
         """Let whoever waits for a change look again."""
-        if event := self._awaited.pop(ANY_HOST, None):
-            event.set()
+        self._wake(ANY_HOST)
 
     def leave(self, prompts: Iterable[Prompt]) -> None:
         """Leave ``prompts`` to whichever host has room for them."""
@@ -180,6 +178,10 @@ class Job:
             return False
         self._in_hand.add(prompt.index)
         return True
+
+    def _start(self, host: str, prompt: Prompt) -> None:
+        self._health[host].in_flight += 1
+        self._tasks.start_soon(self._send, host, prompt)
 
     async def _send(self, host: str, prompt: Prompt) -> None:
         """Use the place that was taken on ``host`` for ``prompt``."""
@@ -271,9 +273,12 @@ class Job:
 
     def _changed(self, host: str) -> None:
         """Wake whoever waits for ``host`` or for any change."""
-        for key in (host, ANY_HOST):
-            if event := self._awaited.pop(key, None):
-                event.set()
+        self._wake(host)
+        self._wake(ANY_HOST)
+
+    def _wake(self, key: str) -> None:
+        if event := self._awaited.pop(key, None):
+            event.set()
 
     def _stood_or_fell(self, host: str) -> None:
         self._changed(host)
@@ -302,8 +307,7 @@ class Job:
             free = [host for host in hopeful if self.has_room(host) and not (spoilt and self._health[host].in_flight)]
             if free:
                 host = min(free, key=lambda host: (self._tried[prompt.index, host], self._health[host].in_flight))
-                self._health[host].in_flight += 1
-                self._tasks.start_soon(self._send, host, prompt)
+                self._start(host, prompt)
             else:
                 self._left.append(prompt)
 

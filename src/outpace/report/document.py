@@ -188,3 +188,8 @@ def write(path: Path, document: dict[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """Read and validate a report; raises ``DocumentInvalid`` that says what is wrong and where."""
     return read_json(path, "report")
+
+
+def read_all(folder: Path) -> list[dict[str, Any]]:
+    """The reports in ``folder`` in the order of their names, none where there is none; raises ``DocumentInvalid``."""
+    return [read(path) for path in sorted(folder.glob("report-*.json"))]

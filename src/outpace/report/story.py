@@ -24,18 +24,16 @@ from outpace.stats import Interval
 
 __all__ = ["Story", "read", "tell"]
 
-CAPACITY_FILE = "capacity.json"
-
 
 def read(folder: Path) -> Story:
     """The story of the reports in ``folder``, and of its ``capacity.json`` where there is one.
 
     Raises ``DocumentInvalid`` where one of them is invalid, and where there is no report.
     """
-    documents = [reports.read(path) for path in sorted(folder.glob("report-*.json"))]
+    documents = reports.read_all(folder)
     if not documents:
         raise DocumentInvalid(f"There is no report-*.json in {folder}.")
-    swept = folder / CAPACITY_FILE
+    swept = folder / capacities_of_hosts.FILE
     return tell(documents, capacities_of_hosts.read(swept) if swept.exists() else None)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -112,6 +113,21 @@ def area(figure: Figure, left: float, top: float, right: float, bottom: float) -
     width, height = figure.get_size_inches() * 72
     inner = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
     return figure.add_axes(inner)
+
+
+def legend(figure: Figure, marks: Sequence[Artist], columns: int, handle: float = 1.8) -> None:
+    """What the marks mean, above all axes of ``figure``, so many in a row; each takes ``handle`` ems."""
+    figure.legend(
+        handles=list(marks),
+        loc="upper left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=handle,
+        columnspacing=1.2,
+        labelspacing=0.2,
+    )
 
 
 def short(text: str, letters: int) -> str:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from outpace.capacity import HostCapacity
 from outpace.report.figures import canvas
-from outpace.report.figures.canvas import INK, MUTED, Picture, area, picture, room_for, sheet, short
+from outpace.report.figures.canvas import INK, MUTED, Picture, area, legend, picture, room_for, sheet, short
 from outpace.report.figures.parts import look
 from outpace.report.shape import PARTS, HostTime, Latency
 from outpace.report.words import ms, share
@@ -79,17 +79,7 @@ def _time_by_host(hosts: Sequence[HostTime], baseline: HostTime | None, width: i
     marks = [Patch(facecolor=look(part)[0], hatch=look(part)[1], edgecolor=MUTED, label=PARTS[part]) for part in used]
     for mark in marks:
         mark.set_hatchcolor("#000000")
-    figure.legend(
-        handles=marks,
-        loc="upper left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.6,
-        columnspacing=1.2,
-        labelspacing=0.2,
-    )
+    legend(figure, marks, columns, handle=1.6)
     return figure
 
 
@@ -142,20 +132,12 @@ def _capacities(hosts: Sequence[HostCapacity], width: int) -> Figure:
         top = 20 + line * (panel + title + foot) + title
         axes = area(figure, start, top, width - start - each_width, height - top - panel)
         _panel(axes, host, int(each_width / 6.6))
-    figure.legend(
-        handles=[
-            Line2D([], [], color=canvas.BLUE, linestyle="", marker="o", markersize=6, label="measured"),
-            Line2D([], [], color=canvas.ORANGE, linewidth=1.8, label="USL"),
-            Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (1, 2)), label="limit"),
-        ],
-        loc="upper left",
-        bbox_to_anchor=(0, 1),
-        ncols=3,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.8,
-        columnspacing=1.2,
-    )
+    marks = [
+        Line2D([], [], color=canvas.BLUE, linestyle="", marker="o", markersize=6, label="measured"),
+        Line2D([], [], color=canvas.ORANGE, linewidth=1.8, label="USL"),
+        Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (1, 2)), label="limit"),
+    ]
+    legend(figure, marks, 3)
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from outpace.report.figures import canvas
-from outpace.report.figures.canvas import INK, MUTED, Picture, area, picture, room_for, sheet, short
+from outpace.report.figures.canvas import INK, MUTED, Picture, area, legend, picture, room_for, sheet, short
 from outpace.report.shape import Row
 from outpace.report.words import limit, ratio
 
@@ -105,7 +105,7 @@ def _strategies(rows: Sequence[Row], width: int) -> Figure:
         for verdict, (shape, fill) in _LOOKS.items()
         if any(row.verdict == verdict for row in rows)
     ]
-    _legend(figure, marks, 2 if above else len(marks))
+    legend(figure, marks, 2 if above else len(marks))
     return figure
 
 
@@ -184,7 +184,7 @@ def _rounds(rows: Sequence[Row], width: int) -> Figure:
         *([Line2D([], [], **_GATE, label="gate")] if near else []),
         Line2D([], [], color=INK, linewidth=1.0, label="alone (1.0)"),
     ]
-    _legend(figure, marks, len(marks) if width >= canvas.WIDE else 3)
+    legend(figure, marks, len(marks) if width >= canvas.WIDE else 3)
     return figure
 
 
@@ -203,17 +203,3 @@ def _panel(axes: Axes, row: Row, *, first: bool, letters: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     axes.grid(axis="y")
     axes.tick_params(labelleft=first, left=first, labelsize=10, colors=MUTED, labelcolor=INK)
-
-
-def _legend(figure: Figure, marks: Sequence[Line2D | Patch], columns: int) -> None:
-    figure.legend(
-        handles=list(marks),
-        loc="upper left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.8,
-        columnspacing=1.2,
-        labelspacing=0.2,
-    )

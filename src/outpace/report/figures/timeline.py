@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from outpace.report.figures import canvas
-from outpace.report.figures.canvas import INK, MUTED, PAPER, Picture, area, picture, room_for, sheet, short
+from outpace.report.figures.canvas import INK, MUTED, PAPER, Picture, area, legend, picture, room_for, sheet, short
 from outpace.report.figures.lanes import MOST_HOSTS, Lane, in_flight, lanes_of, too_many
 from outpace.report.figures.parts import look
 from outpace.report.shape import PARTS, Bar, Timeline, View
@@ -236,17 +236,7 @@ class _Painter:
                 cross: dict[str, Any] = {"color": canvas.RED, "linestyle": "", "marker": "x"}
                 handles.append(Line2D([], [], label=LOST, **cross))
         if handles:
-            figure.legend(
-                handles=handles,
-                loc="upper left",
-                bbox_to_anchor=(0, 1),
-                ncols=2 if self._above else len(handles),
-                borderpad=0,
-                borderaxespad=0,
-                handlelength=1.6,
-                columnspacing=1.2,
-                labelspacing=0.2,
-            )
+            legend(figure, handles, 2 if self._above else len(handles), handle=1.6)
 
 
 def _edge_ms(found: Timeline) -> float:
