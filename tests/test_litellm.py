@@ -102,7 +102,7 @@ def test_it_hears_loopback_alone(router: str) -> None:
 
 @pytest.mark.parametrize("router", ["least-busy"], indirect=True)
 def test_the_suite_measures_it_beside_a_strategy(suite: pytest.Pytester, suite_options: list[str]) -> None:
-    chosen = ["--strategies=serial-per-side", "--rounds=1", "--max-tokens=8", "-k", "not capacity"]
+    chosen = ["--strategies=serial-per-side", "--rounds=1", "--max-tokens=8", "--threshold=1000", "-k", "not capacity"]
     run(suite, *suite_options, *chosen).assert_outcomes(passed=4)
     report = document.read(suite.path / "reports" / "report-litellm.json")
     assert [host["name"] for host in report["hosts"]][-1] == "litellm"

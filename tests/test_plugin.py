@@ -14,6 +14,8 @@ from outpace.prompts import DEFAULT_PROMPTS
 pytest_plugins = ["pytester"]
 
 
+# Answers of milliseconds: where the gate is not what is tested, a pause of the machine must not decide.
+LENIENT = "--threshold=1000"
 PUBLISHED = REPOSITORY / "bench" / "recordings" / "phase-0.json"
 
 
@@ -100,7 +102,7 @@ def test_help_lists_the_options_in_a_group(suite: pytest.Pytester) -> None:
 
 def test_a_plain_run_measures_gates_and_reports(suite: pytest.Pytester) -> None:
     with ThreadedHosts(ollama("m", pause_s=0.02), ollama("m", pause_s=0.03)) as hosts:
-        result = run(suite, hosts.option, "--rounds=5", "--keep-answers", "--benchmark-json=out.json")
+        result = run(suite, hosts.option, LENIENT, "--rounds=5", "--keep-answers", "--benchmark-json=out.json")
     assert result.ret == 0, result.stdout.str()
     result.assert_outcomes(passed=6)
     for strategy in ("sequential", "serial-per-side", "all-parallel"):
@@ -157,7 +159,7 @@ def test_a_gate_with_nothing_measured_fails(suite: pytest.Pytester) -> None:
 
 def test_a_strategy_is_chosen_by_k_and_compared_with_an_earlier_run(suite: pytest.Pytester) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
-        options = (hosts.option, "--rounds=2", "-k", "serial")
+        options = (hosts.option, LENIENT, "--rounds=2", "-k", "serial")
         run(suite, *options, "--benchmark-autosave").assert_outcomes(passed=2)
         again = run(suite, *options, "--benchmark-compare")
     again.assert_outcomes(passed=2)
@@ -166,7 +168,8 @@ def test_a_strategy_is_chosen_by_k_and_compared_with_an_earlier_run(suite: pytes
 
 def test_a_run_that_is_not_timed_is_measured_all_the_same(suite: pytest.Pytester) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
-        run(suite, hosts.option, "--strategies=serial-per-side", "--benchmark-disable").assert_outcomes(passed=2)
+        options = (hosts.option, LENIENT, "--strategies=serial-per-side")
+        run(suite, *options, "--benchmark-disable").assert_outcomes(passed=2)
     assert len(report(suite, "serial-per-side")["rounds"]) == 1
 
 
@@ -247,8 +250,11 @@ def test_recordings_are_held_against_the_reports_kept_of_them(suite: pytest.Pyte
 
 
 def test_what_concurrency_does_to_hosts_is_kept_and_known_to_strategies(suite: pytest.Pytester) -> None:
-    def third_start_ms() -> float:
-        return sorted(each["start_ms"] for each in report(suite, "pull")["rounds"][0]["run"]["requests"])[2]
+    def several_at_once() -> bool:
+        """Whether two hosts got a third prompt before the first answer was there."""
+        requests = report(suite, "pull")["rounds"][0]["run"]["requests"]
+        first_end_ms = min(each["start_ms"] + each["wall_ms"] for each in requests)
+        return sorted(each["start_ms"] for each in requests)[2] < first_end_ms
 
     with ThreadedHosts(ollama("m", pause_s=0.05), ollama("m", pause_s=0.05)) as hosts:
         options = [hosts.option, "--rounds=1", "--strategies=pull"]
@@ -258,12 +264,12 @@ def test_what_concurrency_does_to_hosts_is_kept_and_known_to_strategies(suite: p
         kept = capacity.from_document(capacity.read(suite.path / "reports" / "capacity.json"))
         assert {host.name for host in kept} == {"a", "b"}
         assert all(host.capacity.limit > 1 for host in kept)
-        assert third_start_ms() < 25, "hosts that batch get several at once"
+        assert several_at_once(), "hosts that batch get several at once"
         shutil.copy(suite.path / "reports" / "capacity.json", suite.path / "kept.json")
         run(suite, *options, "-k", "strategy", "--capacity=kept.json").assert_outcomes(passed=1)
-        assert third_start_ms() < 25, "a later session is told of it"
+        assert several_at_once(), "a later session is told of it"
         run(suite, *options, "-k", "strategy").assert_outcomes(passed=1)
-        assert third_start_ms() > 25, "hosts of which nothing is known get one at a time"
+        assert not several_at_once(), "hosts of which nothing is known get one at a time"
 
 
 @pytest.mark.parametrize("limits", ["0", "many", "-1", "1e3", "99999"])
