@@ -1,0 +1,1 @@
+"""What the reference engine is made of: see ``reference_engine``."""
