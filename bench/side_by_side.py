@@ -31,8 +31,8 @@ ROUTER = "litellm-"
 
 HOW_TO_READ = """\
 - **ratio** is the time that a strategy takes over both engines / the time that the fastest engine alone takes for the
-  same prompts: the median of the rounds, each beside a baseline run of its own. **interval** is where that median
-  would lie in 95 % of repetitions; where two intervals overlap, neither strategy is the better one.
+  same prompts: the median of the rounds, each beside a baseline run of its own. **interval** holds the
+  true median in 95 % of repetitions; where two intervals overlap, neither strategy is the better one.
 - **efficiency** is the dispatch efficiency: 1 is what the engines can do at best. **unanswered** counts prompts without
   an answer, **failed** attempts that outpace saw fail. A router's own retries are its business and are not seen.
 - **shares** are the prompts that each engine answered, over all rounds. Which engine a router took it does not tell.

@@ -87,7 +87,7 @@ def test_compare_of_five_rounds_has_an_interval(capsys: pytest.CaptureFixture[st
     report["rounds"] = (report["rounds"] * 2)[:5]
     (tmp_path / "report-all-parallel.json").write_text(json.dumps(report))
     _, said = outpace(capsys, "compare", tmp_path, tmp_path)
-    assert "95% interval of the change" in said
+    assert "94% interval of the change" in said
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -52,7 +52,7 @@ def test_the_ratio_pairs_each_run_with_its_own_baseline(makespans):
     ratios = [ours / theirs for ours, theirs in makespans]
     assert found.ratio.median == median(ratios)
     assert found.speedup * found.ratio.median == pytest.approx(1.0)
-    assert (found.ratio.confidence == 0.95) == (len(makespans) >= 5)
+    assert (found.ratio.confidence is not None) == (len(makespans) >= 5)
 
 
 def test_added_latency_is_wall_less_server_of_a_host_s_own_requests():

@@ -19,7 +19,7 @@ WIDEST = ((1 + MOST_RESEMBLANCE) / (1 - MOST_RESEMBLANCE)) ** 0.5
 
 
 @given(rounds)
-def test_it_holds_the_bootstrap_interval_and_has_the_same_median(values: list[float]) -> None:
+def test_it_holds_the_interval_of_independent_values_and_has_the_same_median(values: list[float]) -> None:
     plain, found = median_interval(values), rounds_interval(values)
     assert (found.median, found.confidence) == (plain.median, plain.confidence)
     assert found.low <= plain.low * (1 + 1e-12)

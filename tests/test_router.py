@@ -36,7 +36,7 @@ def test_a_router_is_measured_like_a_strategy(suite: pytest.Pytester) -> None:
         requests = each["run"]["requests"]
         first_end_ms = min(request["start_ms"] + request["wall_ms"] for request in requests)
         assert max(request["start_ms"] for request in requests) < first_end_ms, "it is given all prompts at once"
-    assert report["summary"]["overhead_ratio"]["confidence"] == 0.95
+    assert report["summary"]["overhead_ratio"]["confidence"] == 0.9375  # all that five rounds can hold
     assert report["gate"]["verdict"] in ("pass", "fail", "inconclusive")
     assert len(asked) >= 5 * 8
     assert "serial-per-side" in result.stdout.str()

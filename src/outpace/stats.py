@@ -1,4 +1,4 @@
-"""Statistics of a few paired rounds: median and its bootstrap interval, without chance."""
+"""Statistics of a few paired rounds: the median and its interval, without chance and whatever the distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_RESEMBLANCE = 0.9
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with the interval that ``confidence`` of its bootstrap distribution lies in; None where too few."""
+    """A median with the interval that holds the true one in ``confidence`` of all samples; None where too few."""
 
     median: float
     low: float | None
@@ -23,40 +23,41 @@ class Interval:
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Median of ``values`` and, from five values on, its percentile bootstrap interval.
+    """Median of ``values`` and, from five values on, the interval that holds the true one.
 
-    The bootstrap distribution of a median is computed exactly instead of by resampling (B. Efron, "Bootstrap
-    methods: another look at the jackknife", Annals of Statistics 7, 1979, section 3): the same values give the same
-    interval everywhere. Raises ``ValueError`` for no values.
+    Whatever the distribution, its median lies between the k-th smallest and the k-th largest of n values unless fewer
+    than k of n coins show heads, or tails (W. R. Thompson, "On confidence ranges for the median", Annals of
+    Mathematical Statistics 7, 1936); between two k it is interpolated (T. P. Hettmansperger and S. J. Sheather,
+    "Confidence intervals based on interpolated order statistics", Statistics & Probability Letters 4, 1986). A
+    percentile bootstrap of so few values says more than it holds: of seven, 95 % where it is 87. Where even the whole
+    range holds less than ``confidence``, as for five values, the interval is that range, and says what it holds.
+
+    Raises ``ValueError`` for no values, and for a ``confidence`` below 0.5.
     """
-    if not values:
-        raise ValueError("no values")
-    if len(values) < ROUNDS_FOR_AN_INTERVAL:
-        return Interval(median(values), None, None, None)
-    weighted = sorted(_bootstrap_medians(sorted(values)))
-    tail = (1 - confidence) / 2
-    return Interval(median(values), _quantile(weighted, tail), _quantile(weighted, 1 - tail), confidence)
+    if not values or not 0.5 <= confidence < 1:
+        raise ValueError(f"no values, or a confidence of {confidence}, which is not from 0.5 to 1")
+    ordered, middle, n = sorted(values), median(values), len(values)
+    if n < ROUNDS_FOR_AN_INTERVAL:
+        return Interval(middle, None, None, None)
+    k = sum(_holds(k, n) >= confidence for k in range(1, n // 2 + 1))
+    if k == 0:
+        return Interval(middle, ordered[0], ordered[-1], _holds(1, n))
+    surplus = (_holds(k, n) - confidence) / (_holds(k, n) - _holds(k + 1, n))
+    inwards = (n - k) * surplus / (k + (n - 2 * k) * surplus)
+    low = ordered[k - 1] + inwards * (ordered[k] - ordered[k - 1])
+    high = ordered[-k] + inwards * (ordered[-k - 1] - ordered[-k])
+    return Interval(middle, min(low, middle), max(high, middle), confidence)
 
 
 def median_ratio_interval(values: Sequence[float], others: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Median of ``values`` / median of ``others`` and, from five of each on, its percentile bootstrap interval.
+    """Median of ``values`` / median of ``others``, all above 0, and, from five of each on, its interval.
 
-    The two were measured independently, so every pair of their bootstrap medians has the product of both
-    probabilities. Raises ``ValueError`` for no values, and where one of ``others`` is not above 0.
+    The two were measured independently: the logarithmic distances of their intervals' ends add as the sides of a right
+    angle do (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics in
+    Medicine 27, 2008). Raises ``ValueError`` for no values, and where one is not above 0.
     """
-    if not values or not others or min(others) <= 0:
-        raise ValueError("no values, or others that are not above 0")
-    ratio = median(values) / median(others)
-    if min(len(values), len(others)) < ROUNDS_FOR_AN_INTERVAL:
-        return Interval(ratio, None, None, None)
-    below = _bootstrap_medians(sorted(others))
-    weighted = sorted(
-        (above / other, probability * share)
-        for above, probability in _bootstrap_medians(sorted(values))
-        for other, share in below
-    )
-    tail = (1 - confidence) / 2
-    return Interval(ratio, _quantile(weighted, tail), _quantile(weighted, 1 - tail), confidence)
+    _require_positive(values, others)
+    return _ratio(median_interval(values, confidence), median_interval(others, confidence))
 
 
 def rounds_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -72,7 +73,34 @@ def rounds_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
 
 def rounds_ratio_interval(values: Sequence[float], others: Sequence[float], confidence: float = 0.95) -> Interval:
     """As ``median_ratio_interval``, for values that were measured one after another; see ``rounds_interval``."""
-    return _widened(median_ratio_interval(values, others, confidence), max(_widening(values), _widening(others)))
+    _require_positive(values, others)
+    return _ratio(rounds_interval(values, confidence), rounds_interval(others, confidence))
+
+
+def _holds(k: int, n: int) -> float:
+    """How probable it is that a median lies between the k-th smallest and the k-th largest of n values."""
+    outside = sum(math.comb(n, heads) for heads in range(k))
+    return 1 - outside / (1 << n - 1)
+
+
+def _require_positive(values: Sequence[float], others: Sequence[float]) -> None:
+    if not values or not others or min(*values, *others) <= 0:
+        raise ValueError("no values, or some that are not above 0")
+
+
+def _ratio(over: Interval, under: Interval) -> Interval:
+    ratio = over.median / under.median
+    if over.confidence is None or under.confidence is None:
+        return Interval(ratio, None, None, None)
+    up = math.hypot(_distance(over.median, over.high), _distance(under.median, under.low))
+    down = math.hypot(_distance(over.median, over.low), _distance(under.median, under.high))
+    confidence = min(over.confidence, under.confidence)
+    return Interval(ratio, ratio * math.exp(-down), ratio * _exponential(up), confidence)
+
+
+def _distance(middle: float, end: float | None) -> float:
+    """How far ``end`` is from ``middle``, as a logarithm; infinitely far where it is 0."""
+    return abs(math.log(end) - math.log(middle)) if end else math.inf
 
 
 def _widening(values: Sequence[float]) -> float:
@@ -93,49 +121,12 @@ def _widened(found: Interval, by: float) -> Interval:
     if found.low is None or found.high is None:
         return found
     if found.low > 0:
-        low, high = (found.median * _power(end / found.median, by) for end in (found.low, found.high))
+        low, high = (found.median * _exponential(by * math.log(end / found.median)) for end in (found.low, found.high))
     else:
         low, high = (found.median + (end - found.median) * by for end in (found.low, found.high))
     return Interval(found.median, low, high, found.confidence)
 
 
-def _power(base: float, by: float) -> float:
-    """``base`` to the power of ``by``, the largest number where it would be larger."""
-    return math.exp(min(math.log(base) * by, 700.0)) if base > 0 else 0.0
-
-
-def _bootstrap_medians(ordered: Sequence[float]) -> list[tuple[float, float]]:
-    """Each median that a resample of ``ordered`` can have, with its probability."""
-    n = len(ordered)
-    middle = (n + 1) // 2
-
-    def at_most(k: int, draws: int) -> float:
-        """Probability that at least ``draws`` of n draws are among the k smallest values."""
-        return sum(math.comb(n, j) * (k / n) ** j * (1 - k / n) ** (n - j) for j in range(draws, n + 1))
-
-    middle_is = [at_most(k, middle) - at_most(k - 1, middle) for k in range(1, n + 1)]
-    if n % 2:
-        return list(zip(ordered, middle_is, strict=True))
-    # Even n: the median is the mean of draws number n/2 and n/2 + 1; their joint distribution follows from how many
-    # ways put the lower half at or below value i, reaching it, and the upper half at or above value k, reaching it.
-    pairs = []
-    for i in range(1, n + 1):
-        lower_half = (i / n) ** middle - ((i - 1) / n) ** middle
-        apart = 0.0
-        for k in range(i + 1, n + 1):
-            upper_half = ((n - k + 1) / n) ** middle - ((n - k) / n) ** middle
-            probability = math.comb(n, middle) * lower_half * upper_half
-            apart += probability
-            pairs.append(((ordered[i - 1] + ordered[k - 1]) / 2, probability))
-        pairs.append((ordered[i - 1], middle_is[i - 1] - apart))
-    return pairs
-
-
-def _quantile(weighted: Sequence[tuple[float, float]], share: float) -> float:
-    """Smallest value at which the cumulative probability reaches ``share``."""
-    total = 0.0
-    for value, probability in weighted:
-        total += probability
-        if total >= share - 1e-12:
-            return value
-    return weighted[-1][0]
+def _exponential(power: float) -> float:
+    """The exponential of ``power``, the largest number of its kind where it would be larger."""
+    return math.exp(min(power, 700.0))
