@@ -19,6 +19,20 @@ from outpace.errors import DocumentInvalid, UsageError
 LARGEST_DOCUMENT = 1 << 30
 
 
+class Unwritten(UsageError, OSError):
+    """A file could not be put where it belongs; what had been there is whole. The system's error, in a paragraph."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror or str(error))
+        self._path = path
+
+    def __str__(self) -> str:
+        return (
+            f"{self._path} cannot be written: {self.strerror}. Name another folder, or see to it that this one can "
+            "be written to."
+        )
+
+
 def _is_number(_checker: object, value: object) -> bool:
     """JSON has no NaN and no infinity, though Python's reader takes them for numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -86,7 +100,14 @@ def read_plain(path: Path, what: str) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``OSError``."""
+    """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``Unwritten``."""
+    try:
+        _write_beside(path, text)
+    except OSError as error:
+        raise Unwritten(path, error) from error
+
+
+def _write_beside(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
