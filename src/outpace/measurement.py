@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,15 +18,21 @@ from outpace.records import Round, Run
 from outpace.replay import Scene
 from outpace.report import document
 from outpace.session import BASELINE, Session
+from outpace.stopping import why_enough
 
 LENGTHS_KNOWN = "It knew how long answers to these prompts were before; --unknown-lengths hides that from it."
+
+
+class Enough(BaseException):
+    """No round is to follow. It is no error and so no ``Exception``: pytest-benchmark drops what raises one."""
 
 
 class Measurement:
     """The rounds of one strategy: ``prepare``, ``run`` and ``settle`` are the three steps of a round.
 
     ``report_dir`` is where the report is kept; ``keep_answers`` keeps the latest run's answers beside it, concatenated
-    in the order of the prompts. Raises ``StrategyUnknown``.
+    in the order of the prompts. ``within`` ends the rounds once the interval of the ratio lies within that share of
+    it, or it turns out that it will not. Raises ``StrategyUnknown``.
     """
 
     def __init__(
@@ -36,6 +43,7 @@ class Measurement:
         report_dir: Path,
         threshold: float = DEFAULT_THRESHOLD,
         keep_answers: bool = False,
+        within: float | None = None,
         on_round: Callable[[Measurement], None] | None = None,
     ) -> None:
         session.find_strategy(strategy)
@@ -44,6 +52,9 @@ class Measurement:
         self.problem: str | None = None
         self.replay_errors: list[float] = []
         """For each run that the recording holds: replayed makespan / recorded makespan - 1."""
+        self.enough: str | None = None
+        """Why no round is to follow, where ``within`` decides that."""
+        self._within = within
         self.path = report_dir / f"report-{strategy}.json"
         self._session, self._threshold, self._keep = session, threshold, keep_answers
         self._on_round = on_round
@@ -58,7 +69,12 @@ class Measurement:
         return self._session.in_flight
 
     def prepare(self) -> None:
-        """Untimed, before a run: even rounds have their baseline here, so that drift favours neither."""
+        """Untimed, before a run: even rounds have their baseline here, so that drift favours neither.
+
+        Raises ``Enough`` where no round is to follow.
+        """
+        if self.enough:
+            raise Enough
         self._baseline = self._run = None
         self._session.knock()
         if len(self.rounds) % 2 == 0:
@@ -98,6 +114,9 @@ class Measurement:
                 f"in round {len(self.rounds)}, {whose} left {len(failed)} of {len(self._run.requests)} prompts "
                 f"unanswered; prompt {first.prompt}: {first.error}"
             )
+        if self._within is not None:
+            ratios = [ratio for each in self.rounds if (ratio := each.overhead_ratio) is not None]
+            self.enough = why_enough(ratios, self._within)
         self._write()
         if self._on_round:
             self._on_round(self)
@@ -105,11 +124,12 @@ class Measurement:
             raise Unfinished(f"{self.strategy} did not finish: {self.problem}")
 
     def measure(self, rounds: int) -> None:
-        """Measure so many rounds, one after another; raises ``Unfinished`` as ``settle`` does."""
-        for _ in range(rounds):
-            self.prepare()
-            self.run()
-            self.settle()
+        """Measure so many rounds, one after another, or fewer if those are enough; raises ``Unfinished``."""
+        with suppress(Enough):
+            for _ in range(rounds):
+                self.prepare()
+                self.run()
+                self.settle()
 
     def verdict(self) -> Verdict:
         """What the gate says of the rounds so far."""
@@ -133,7 +153,7 @@ class Measurement:
             if each.held is False and each.name not in NOTED
         ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
-        remarks = [*broken, *([LENGTHS_KNOWN] if guessing else [])]
+        remarks = [*broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
         return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
 
     def fairness(self) -> list[Check]:

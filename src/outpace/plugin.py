@@ -35,7 +35,7 @@ class State:
 
     def __init__(self, config: pytest.Config, request: Request) -> None:
         self.request = request
-        self.progress = Progress(config, request.rounds, len(request.strategies))
+        self.progress = Progress(config, request.rounds, len(request.strategies), open_ended=request.within is not None)
         self.session: Session | None = None
         self.measurements: dict[str, Measurement] = {}
         self.swept: list[str] = []
@@ -50,6 +50,7 @@ class State:
                 report_dir=self.request.report_dir,
                 threshold=self.request.threshold,
                 keep_answers=self.request.keep_answers,
+                within=self.request.within,
                 on_round=self.progress.round_done,
             )
         return self.measurements[strategy]
@@ -167,7 +168,7 @@ def measured(strategy: str, pytestconfig: pytest.Config) -> Measurement | None:
 
 @pytest.fixture
 def rounds(pytestconfig: pytest.Config) -> int:
-    """How many rounds each strategy gets."""
+    """How many rounds each strategy gets, at most where its interval ends them."""
     return pytestconfig.stash[_state_key].request.rounds
 
 

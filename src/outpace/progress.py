@@ -14,8 +14,9 @@ from outpace.measurement import Measurement
 class Progress:
     """Tells how far the measuring is, through pytest's own reporter."""
 
-    def __init__(self, config: pytest.Config, rounds: int, strategies: int = 1) -> None:
-        self._config, self._rounds = config, rounds
+    def __init__(self, config: pytest.Config, rounds: int, strategies: int = 1, *, open_ended: bool = False) -> None:
+        self._config, self._open_ended = config, open_ended
+        self._of = f"of at most {rounds}" if open_ended else f"of {rounds}"
         self._rounds_in_all, self._rounds_done = rounds * strategies, 0
         self._began = time.monotonic()
         self._measurement: Measurement | None = None
@@ -30,13 +31,13 @@ class Progress:
     def watch(self, _strategy: str, done: int, total: int) -> None:
         """Show how many prompts of the run in progress are done."""
         if self._measurement is not None and self._on_terminal:
-            which = f"{self._measurement.strategy}: round {len(self._measurement.rounds) + 1} of {self._rounds}"
+            which = f"{self._measurement.strategy}: round {len(self._measurement.rounds) + 1} {self._of}"
             busy = " ".join(f"{host} {count}" for host, count in self._measurement.in_flight.items() if count)
             self._show(f"{which}, {self._measurement.phase} {done}/{total}{', ' + busy if busy else ''}{self._left()}")
 
     def _left(self) -> str:
         """The time that the rounds still to come will take, if they take as long as those before."""
-        if not self._rounds_done:
+        if not self._rounds_done or self._open_ended:
             return ""
         left_s = (self._rounds_in_all - self._rounds_done) * (time.monotonic() - self._began) / self._rounds_done
         return f", {left_s / 60:.0f} min left" if left_s > 90 else f", {left_s:.0f} s left"
@@ -47,7 +48,7 @@ class Progress:
         latest = measurement.rounds[-1]
         ratio = "no ratio" if latest.overhead_ratio is None else f"ratio {latest.overhead_ratio:.3f}"
         line = (
-            f"{measurement.strategy}: round {len(measurement.rounds)} of {self._rounds}, {ratio} "
+            f"{measurement.strategy}: round {len(measurement.rounds)} {self._of}, {ratio} "
             f"({latest.run.makespan_ms:.0f} ms, baseline {latest.baseline.makespan_ms:.0f} ms)"
         )
         self._show(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from outpace.gate import NOT_ENFORCED
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, parse, parse_routers
 from outpace.replay import har
 from outpace.replay.faults import parse_all
+from outpace.stopping import MOST_ROUNDS, WITHIN
 from outpace.worlds import Settings
 
 DEFAULT_ROUNDS = 5
@@ -28,6 +30,7 @@ MOST_IN_FLIGHT = 1024
 class Request:
     """What the command line asks for; ``enforced`` are the strategies whose gate fails the session.
 
+    ``rounds`` are made, or fewer once the interval lies ``within`` that share of the ratio, if that is a number.
     ``replayed`` are those that recordings are replayed under, whatever is measured; ``pages`` is whether people get
     something to read beside the reports.
     """
@@ -35,6 +38,7 @@ class Request:
     settings: Settings
     strategies: tuple[str, ...]
     rounds: int
+    within: float | None
     threshold: float
     enforced: frozenset[str]
     report_dir: Path
@@ -63,21 +67,20 @@ def read_options(config: pytest.Config) -> Request:
         strategies_named(option.strategies, "--strategies") if option.strategies is not None else DEFAULT_STRATEGIES
     )
     strategies = (*measured, *names)
-    for name in ("rounds", "max_tokens"):
-        value = getattr(option, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')}={value}: it must be 1 or more.")
+    if option.max_tokens is not None and option.max_tokens < 1:
+        raise UsageError(f"--max-tokens={option.max_tokens}: it must be 1 or more.")
     for name in ("threshold", "timeout"):
         if not 0 < getattr(option, name) < float("inf"):
             raise UsageError(f"--{name}={getattr(option, name):g}: it must be a number above 0.")
     if option.temperature is not None and not 0 <= option.temperature < float("inf"):
         raise UsageError(f"--temperature={option.temperature:g}: it must be 0 or more.")
     settings = _settings(option, routers)
-    recorded_rounds = settings.recording.rounds if settings.recording else None
+    rounds, within = _rounds(option.rounds, settings)
     return Request(
         settings,
         strategies,
-        option.rounds or recorded_rounds or DEFAULT_ROUNDS,
+        rounds,
+        within,
         option.threshold,
         _enforced(option.gate, strategies, names),
         option.report_dir,
@@ -129,6 +132,24 @@ def _require_own_names(routers: Sequence[Host]) -> None:
     for index, router in enumerate(routers):
         if router.name in STRATEGIES or router.name in [other.name for other in routers[:index]]:
             raise UsageError(f"--router={router.name}=…: the name is taken already; give the router one of its own.")
+
+
+def _rounds(text: str | None, settings: Settings) -> tuple[int, float | None]:
+    """How many rounds at most, and within which share of the ratio its interval ends them, if it does."""
+    recorded = settings.recording.rounds if settings.recording else None  # what is replayed twice tells nothing new
+    if text is None:
+        return recorded or DEFAULT_ROUNDS, None
+    if text == "auto":
+        return recorded or MOST_ROUNDS, WITHIN
+    percent = text.removeprefix("auto:").removesuffix("%")
+    if text == f"auto:{percent}%" and re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", percent) and float(percent):
+        return recorded or MOST_ROUNDS, float(percent) / 100
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not int(text):
+        raise UsageError(
+            f"--rounds={text}: write a number that is 1 or more, or auto, or auto:2% for as many rounds as bring the "
+            f"interval within 2 % of the ratio, {MOST_ROUNDS} at most."
+        )
+    return int(text), None
 
 
 def _limits(text: str) -> Limits:
