@@ -1,8 +1,8 @@
 """How often a change is claimed where there is none, and how small a change is found: ``python tests/aa.py``.
 
-Sessions are run in virtual time on two equal hosts whose pace wanders as that of shared machines does: a slow drift
-that both share, one of each host's own, noise of each request, and spikes. The same strategy is measured twice (A/A),
-or once with all of its requests slowed by a few percent, and the two are compared as ``outpace compare`` does.
+Sessions are run in virtual time on two equal hosts whose pace wanders as that of recorded machines did (noise.py). The
+same strategy is measured twice (A/A), or once with all of its requests slowed by a few percent, and the two are
+compared as ``outpace compare`` does.
 """
 
 from __future__ import annotations
@@ -11,33 +11,25 @@ import asyncio
 import math
 import random
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import fmean, median
 
 import anyio
 
+from noise import Noise, measured
 from outpace.dispatch import Coordinator, find_strategy
 from outpace.replay import VirtualLoop
 from outpace.stats import rounds_interval, rounds_ratio_interval
+from outpace.stopping import WITHIN, why_enough
 from virtual import NumberEngine, numbers
 
 PROMPTS = 8
 ALONE_S = 0.9
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Standard deviations of the logarithm of pace: of the drift that is shared, each host's own, and a request's.
-
-    ``spikes`` is the share of requests that take ``spike`` times as long.
-    """
-
-    shared: float = 0.15
-    own: float = 0.08
-    request: float = 0.06
-    spikes: float = 0.02
-    spike: float = 2.0
-    memory_s: float = 60.0
+ROUNDS = (5, 10, 20, "auto")
+SLOWER = (1.05, 1.1, 1.2, 1.3)
 
 
 class Wander:
@@ -54,23 +46,25 @@ class Wander:
         return self._value
 
 
-def ratios(seed: int, rounds: int, slower: float = 1.0, noise: Noise | None = None) -> tuple[list[float], list[float]]:
-    """Overhead ratios of serial-per-side, measured twice in one session; the second time all of it ``slower``."""
-    found = noise or Noise()
+def ratios(seed: int, rounds: int | str, noise: Noise, slower: float = 1.0) -> tuple[list[float], list[float]]:
+    """Overhead ratios of serial-per-side, measured twice in one session; the second time all of it ``slower``.
+
+    ``rounds`` is how many, or "auto".
+    """
     chance = random.Random(seed)
-    shared = Wander(chance, found.shared, found.memory_s)
+    shared = Wander(chance, noise.shared, noise.memory_s)
     slow = 1.0
 
     def pace(own: Wander) -> Callable[[int], float]:
         def service_s(_number: int) -> float:
             now_s = anyio.current_time()
-            log = shared.at(now_s) + own.at(now_s) + chance.gauss(0.0, found.request)
-            spike = found.spike if chance.random() < found.spikes else 1.0
+            log = shared.at(now_s) + own.at(now_s) + chance.gauss(0.0, noise.request)
+            spike = noise.spike if chance.random() < noise.spikes else 1.0
             return ALONE_S * math.exp(log) * spike * slow
 
         return service_s
 
-    engines = {name: NumberEngine(name, pace(Wander(chance, found.own, found.memory_s))) for name in "ab"}
+    engines = {name: NumberEngine(name, pace(Wander(chance, noise.own, noise.memory_s))) for name in "ab"}
     coordinator = Coordinator(engines, timeout_s=1e6)
     work = numbers(PROMPTS)
 
@@ -80,53 +74,85 @@ def ratios(seed: int, rounds: int, slower: float = 1.0, noise: Noise | None = No
         outcome = await coordinator.run(strategy, find_strategy(strategy), work, hosts, cache_key="k")
         return outcome.run.makespan_ms
 
-    async def measured(by: float) -> list[float]:
-        gathered = []
-        for number in range(rounds):
-            if number % 2 == 0:
-                baseline = await makespan("sequential", ["a"], 1.0)
-                run = await makespan("serial-per-side", ["a", "b"], by)
-            else:
-                run = await makespan("serial-per-side", ["a", "b"], by)
-                baseline = await makespan("sequential", ["a"], 1.0)
-            gathered.append(run / baseline)
+    async def a_round(number: int, by: float) -> float:
+        if number % 2 == 0:
+            baseline = await makespan("sequential", ["a"], 1.0)
+            return await makespan("serial-per-side", ["a", "b"], by) / baseline
+        run = await makespan("serial-per-side", ["a", "b"], by)
+        return run / await makespan("sequential", ["a"], 1.0)
+
+    async def measurement(by: float) -> list[float]:
+        gathered: list[float] = []
+        while not _enough(gathered, rounds):
+            gathered.append(await a_round(len(gathered), by))
         return gathered
 
     async def main() -> tuple[list[float], list[float]]:
-        return await measured(1.0), await measured(slower)
+        return await measurement(1.0), await measurement(slower)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())
 
 
-def claimed(seed: int, rounds: int, slower: float = 1.0) -> bool:
-    """Whether a change is claimed."""
-    first, second = ratios(seed, rounds, slower)
-    change = rounds_ratio_interval(second, first)
-    return change.low is not None and change.high is not None and (change.low > 1 or change.high < 1)
+def _enough(gathered: Sequence[float], rounds: int | str) -> bool:
+    return why_enough(gathered, WITHIN) is not None if rounds == "auto" else len(gathered) == rounds
 
 
-def covered(seed: int, rounds: int, truth: float) -> bool:
-    """Whether the interval of one strategy's ratio holds its true median."""
-    found = rounds_interval(ratios(seed, rounds)[0])
-    return found.low is not None and found.high is not None and found.low <= truth <= found.high
+@dataclass(frozen=True)
+class Claims:
+    """Of many sessions: the share in which a change was claimed, in which the interval held the truth, and rounds."""
+
+    claimed: float
+    held: float
+    rounds: float
+
+
+def claims(
+    seeds: range, rounds: int | str, noise: Noise, slower: float = 1.0, pool: ProcessPoolExecutor | None = None
+) -> Claims:
+    """What the sessions of ``seeds`` claim; the truth is the median of all ratios of first measurements."""
+    each = partial(ratios, rounds=rounds, noise=noise, slower=slower)
+    sessions = list(pool.map(each, seeds, chunksize=20) if pool else map(each, seeds))
+    changes = [rounds_ratio_interval(second, first) for first, second in sessions]
+    truth = median(ratio for first, _ in sessions for ratio in first)
+    found = [rounds_interval(first) for first, _ in sessions]
+    return Claims(
+        fmean(change.low > 1 or change.high < 1 for change in changes),
+        fmean(each.low <= truth <= each.high for each in found),
+        fmean(len(first) for first, _ in sessions),
+    )
+
+
+def kinds() -> dict[str, Noise]:
+    """Noise as it was recorded on one machine's engines, and as two machines would have it that drift apart."""
+    recorded = measured()
+    worst = max(recorded.values(), key=lambda noise: noise.shared)
+    apart = replace(worst, shared=0.0, own=worst.shared)
+    return {
+        **{f"as recorded, {name}": noise for name, noise in recorded.items()},
+        f"each machine {apart.own:.0%} by itself, for {apart.memory_s:.0f} s": apart,
+        f"each machine {apart.own:.0%} by itself, for a minute": replace(apart, memory_s=60.0),
+    }
 
 
 def main(trials: int) -> None:
     """Print both tables."""
-    many = sorted(each for seed in range(400) for each in ratios(10**6 + seed, 5)[0])
-    truth = many[len(many) // 2]
-    print("| rounds | claimed where nothing changed | interval holds the true ratio |")  # noqa: T201
-    print("|---|---|---|")  # noqa: T201
-    for rounds in (5, 10, 20):
-        false = sum(claimed(seed, rounds) for seed in range(trials)) / trials
-        held = sum(covered(seed, rounds, truth) for seed in range(trials)) / trials
-        print(f"| {rounds} | {false:.1%} | {held:.1%} |", flush=True)  # noqa: T201
-    print("\n| a change of | found with 5 rounds | 10 | 20 |\n|---|---|---|---|")  # noqa: T201
-    few = max(1, trials // 4)
-    for slower in (1.05, 1.1, 1.2, 1.3):
-        found = [sum(claimed(seed, rounds, slower) for seed in range(few)) / few for rounds in (5, 10, 20)]
-        print(f"| {slower - 1:.0%} | " + " | ".join(f"{each:.0%}" for each in found) + " |", flush=True)  # noqa: T201
+    few = range(max(1, trials // 4))
+    with ProcessPoolExecutor() as pool:
+        print("| noise | rounds | a change claimed where nothing changed | the interval holds the true ratio |")  # noqa: T201
+        print("|---|---|---|---|")  # noqa: T201
+        for name, noise in kinds().items():
+            for rounds in ROUNDS:
+                found = claims(range(trials), rounds, noise, pool=pool)
+                made = f"auto: {found.rounds:.1f}" if rounds == "auto" else rounds
+                print(f"| {name} | {made} | {found.claimed:.1%} | {found.held:.1%} |", flush=True)  # noqa: T201
+        print("\n| noise | a change of | " + " | ".join(f"{rounds} rounds" for rounds in ROUNDS) + " |")  # noqa: T201
+        print("|---|---|" + "---|" * len(ROUNDS))  # noqa: T201
+        for name, noise in list(kinds().items())[:4]:
+            for slower in SLOWER:
+                shares = [claims(few, rounds, noise, slower, pool).claimed for rounds in ROUNDS]
+                told = " | ".join(f"{share:.0%}" for share in shares)
+                print(f"| {name} | {slower - 1:.0%} | {told} |", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

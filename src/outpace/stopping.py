@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outpace.stats import ROUNDS_FOR_AN_INTERVAL, Interval, rounds_interval
+from outpace.stats import Interval, rounds_interval
 
 WITHIN = 0.05
 """How far from the ratio the ends of its interval may lie, as a share of it, unless said otherwise."""
+LEAST_ROUNDS = 10
+"""Fewer are narrow too often by chance: stopped from five on, sessions claim a change where there is none half again as
+often as they say."""
 MOST_ROUNDS = 40
-ROUNDS_TO_TELL = 10
-"""From so many rounds on their spread says how many it would take."""
 
 
 def width(ratio: Interval) -> float:
@@ -31,14 +32,14 @@ def why_enough(ratios: Sequence[float], within: float) -> str | None:
     Either the interval lies ``within`` that share of their median, or it will not with any number that is made.
     """
     rounds = len(ratios)
-    if rounds < ROUNDS_FOR_AN_INTERVAL:
+    if rounds < LEAST_ROUNDS:
         return None
     reach = width(rounds_interval(ratios))
     if reach <= within:
         return f"{rounds} rounds were enough: the interval lies within {reach:.1%} of the ratio."
     # It narrows with the root of the rounds.
     needed = rounds * (reach / within) ** 2
-    if rounds >= MOST_ROUNDS or (rounds >= ROUNDS_TO_TELL and needed > 2 * MOST_ROUNDS):
+    if rounds >= MOST_ROUNDS or needed > 2 * MOST_ROUNDS:
         return (
             f"Stopped after {rounds} rounds: the interval lies within {reach:.1%} of the ratio, and about {needed:.0f} "
             f"rounds would bring it within {within:.1%}. Quieter machines or longer answers would do so sooner; "
