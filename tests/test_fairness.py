@@ -25,9 +25,13 @@ def run(*requests: RequestRecord, lag_ms: float | None = 0.5) -> Run:
 
 
 def found(
-    *rounds: Round, served: list[ServedModel] | None = None, clock_off_s: float | None = 0.0
+    *rounds: Round,
+    served: list[ServedModel] | None = None,
+    clock_off_s: float | None = 0.0,
+    in_work: int | None = None,
 ) -> dict[str, bool | None]:
-    return {each.name: each.held for each in check(rounds, served or SAME, clock_off_s=clock_off_s)}
+    checks = check(rounds, served or SAME, clock_off_s=clock_off_s, in_work=in_work)
+    return {each.name: each.held for each in checks}
 
 
 def broken(*rounds: Round, **more: object) -> list[str]:
@@ -42,6 +46,17 @@ def test_what_no_engine_tells_is_not_called_held() -> None:
     silent = replace(ANSWER, queue_ms=None, load_ms=None, prompt_tokens=None, output_tokens=None, cached_tokens=None)
     told = found(Round(run(silent, lag_ms=None), run(silent, lag_ms=None)), served=[ServedModel("m", None)] * 2)
     assert [held for name, held in told.items() if "clock" not in name] == [None] * 6
+
+
+@pytest.mark.parametrize(("in_work", "held"), [(0, True), (1, False), (None, None)])
+def test_hosts_that_tell_no_wait_may_tell_what_they_are_at(in_work: int | None, held: bool | None) -> None:
+    silent = run(replace(ANSWER, queue_ms=None))
+    assert found(Round(silent, silent), in_work=in_work)["hosts idle before each run"] is held
+
+
+def test_a_busy_host_breaks_it_though_nothing_waited() -> None:
+    (only,) = broken(Round(run(), run()), in_work=2)
+    assert "hosts idle" in only
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,18 @@ class ServedModel:
     digest: str | None
 
 
-def check(rounds: Sequence[Round], served: Sequence[ServedModel], *, clock_off_s: float | None = None) -> list[Check]:
+def check(
+    rounds: Sequence[Round],
+    served: Sequence[ServedModel],
+    *,
+    clock_off_s: float | None = None,
+    in_work: int | None = None,
+) -> list[Check]:
     """Hold ``rounds`` against every condition.
 
     ``clock_off_s`` is by how much the clock that measures and the calendar's went apart in the session, in seconds;
-    None where there is no calendar's, as in a replay.
+    None where there is no calendar's, as in a replay. ``in_work`` is how many requests the hosts told before a run that
+    they were at, at most; None where none tells.
     """
     runs = [run for each in rounds for run in (each.baseline, each.run)]
     requests = [request for run in runs for request in run.requests if request.error is None]
@@ -51,7 +58,7 @@ def check(rounds: Sequence[Round], served: Sequence[ServedModel], *, clock_off_s
         _none(requests, NO_CACHE, lambda each: each.cached_tokens, 0.0, "tokens of a prompt"),
         _same_model(served),
         _none(requests, NO_LOAD, lambda each: each.load_ms, COLD_LOAD_MS, "ms of load"),
-        _idle(runs),
+        _idle(runs, in_work),
         _lag(runs),
         _clock(clock_off_s),
     ]
@@ -84,8 +91,8 @@ def _same_model(served: Sequence[ServedModel]) -> Check:
     return Check(name, True, "the same name and digest")
 
 
-def _idle(runs: Sequence[Run]) -> Check:
-    """That nobody else kept a host busy: its first request of a run, which nothing of ours precedes, did not wait."""
+def _idle(runs: Sequence[Run], in_work: int | None) -> Check:
+    """That nobody else kept a host busy: it told no request that it was at before a run, and the first did not wait."""
     name = "hosts idle before each run"
     waits = []
     for run in runs:
@@ -95,9 +102,12 @@ def _idle(runs: Sequence[Run]) -> Check:
                 first.setdefault(request.host, request)
         alone = [each for each in first.values() if _nothing_beside(each, run)]
         waits += [each.queue_ms for each in alone if each.queue_ms is not None]
-    if not waits:
-        return Check(name, None, "no engine tells how long requests waited")
-    return Check(name, max(waits) <= IDLE_QUEUE_MS, f"a first request waited {max(waits):.0f} ms at most")
+    told = [f"a first request waited {max(waits):.0f} ms at most"] if waits else []
+    if in_work is not None:
+        told.append(f"before a run hosts were at {in_work} requests at most")
+    if not told:
+        return Check(name, None, "no engine tells what it is at, or how long requests waited")
+    return Check(name, not in_work and max(waits, default=0.0) <= IDLE_QUEUE_MS, "; ".join(told))
 
 
 def _nothing_beside(request: RequestRecord, run: Run) -> bool:

@@ -60,6 +60,7 @@ class Measurement:
         self._on_round = on_round
         self.phase = "run"
         """Which of a round's runs is in progress: "run" or "baseline"."""
+        self._in_work: int | None = None
         self._baseline: Run | None = None
         self._run: Run | None = None
 
@@ -76,10 +77,10 @@ class Measurement:
         if self.enough:
             raise Enough
         self._baseline = self._run = None
-        self._session.knock()
+        self._knock()
         if len(self.rounds) % 2 == 0:
             self._run_baseline()
-            self._session.knock()
+            self._knock()
 
     def run(self) -> None:
         """The strategy's run, which is timed."""
@@ -100,7 +101,7 @@ class Measurement:
         if self._run is None:
             return
         if self._baseline is None:
-            self._session.knock()
+            self._knock()
             self._run_baseline()
         assert self._baseline is not None
         hosts = self._session.learn(self._run, self._baseline)
@@ -162,7 +163,13 @@ class Measurement:
             ServedModel(engine.model, engine.identity.models.get(engine.model))
             for engine in self._session.engines.values()
         ]
-        return check(self.rounds, served, clock_off_s=self._session.clock_off_s())
+        return check(self.rounds, served, clock_off_s=self._session.clock_off_s(), in_work=self._in_work)
+
+    def _knock(self) -> None:
+        """Warm the connections, and see whether others keep the hosts busy."""
+        in_work = self._session.knock()
+        if in_work is not None:
+            self._in_work = max(in_work, self._in_work or 0)
 
     def _run_baseline(self) -> None:
         self.phase = "baseline"

@@ -40,6 +40,8 @@ SAMPLE_PROMPTS = 3
 """So many prompts are timed on each host to find the fastest."""
 SHORTEST_S = 1e-6
 BASELINE = "sequential"
+SETTLING_TRIES, SETTLING_S = 10, 0.1
+"""So often, and so far apart, a host is asked before a run: an engine notices late that a client has gone."""
 RECORDED_LEVELS = (2, 4, 8)
 """How many requests at once a recording tries on each host."""
 
@@ -147,9 +149,17 @@ class Session:
         self.knowledge.learn_speeds(run, baseline, self.knowledge.host_speeds(self.ordered, trips_ms))
         return self.knowledge.host_speeds(self.ordered, trips_ms)
 
-    def knock(self) -> None:
-        """Exchange a cheap request with every host, so that connections are warm and round trips are known."""
+    def knock(self) -> int | None:
+        """Exchange a cheap request with every host, so that connections are warm and round trips are known.
+
+        Gives how many requests the hosts tell that they are at, after a second to finish what was ours; None where
+        none of them tells.
+        """
         self._wait(self._knock())
+        if self.settings.recording is not None:  # a recording holds nobody else's requests
+            return None
+        told = [found for found in self._wait(self._in_work()) if found is not None]
+        return sum(told) if told else None
 
     def _transport(self) -> httpx.AsyncBaseTransport | None:
         """What the client sends through; the hosts' names are filled in once their engines are found."""
@@ -280,6 +290,19 @@ class Session:
                 except RequestFailed:  # a host that is down shows in the run, where it counts
                     continue
                 self.round_trips_ms[host].append((self.now() - began) * 1000)
+
+    async def _in_work(self) -> list[int | None]:
+        found: list[int | None] = []
+        for engine in self.engines.values():
+            in_work = None
+            with anyio.move_on_after(PING_TIMEOUT_S):
+                for _ in range(SETTLING_TRIES):
+                    in_work = await engine.in_work()
+                    if not in_work:
+                        break
+                    await anyio.sleep(SETTLING_S)
+            found.append(in_work)
+        return found
 
     def origin_of(self, strategy: str) -> document.Origin:
         """Where a report of ``strategy`` comes from; a router stands behind the hosts that it spreads over."""

@@ -42,6 +42,11 @@ class Model:
         self._due: list[tuple[float, int, Work]] = []
         self._tie = itertools.count()
 
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many are in work, and how many wait."""
+        return self._in_work, len(self._waiting)
+
     def arrive(self, at_s: float, work: Work) -> None:
         """A request comes in."""
         heapq.heappush(self._coming, (at_s, next(self._tie), work, True))

@@ -77,9 +77,15 @@ class ReferenceEngine:
             known |= {"/api/version": {"version": truth.version}, "/": "Ollama is running"}
             known |= {"/api/tags": {"models": [entry]}, "/api/ps": {"models": [{**entry, "size_vram": 0}]}}
         else:
-            known |= {"/version": {"version": truth.version}, "/health": ""}
+            known |= {"/version": {"version": truth.version}, "/health": "", "/metrics": self._metrics()}
         found = asked.method in ("GET", "HEAD") and asked.path in known
         return (200, known[asked.path]) if found else (404, {"error": "not found"})
+
+    def _metrics(self) -> str:
+        self._run()
+        told = zip(("running", "waiting"), self._model.load, strict=True)
+        label = f'{{engine="0",model_name="{self._truth.model}"}}'
+        return "".join(f"vllm:num_requests_{name}{label} {count:.1f}\n" for name, count in told)
 
     def _voice(self, asked: Asked) -> Voice | None:
         voices: dict[str, type[Voice]] = {"/v1/chat/completions": OpenAI}

@@ -66,6 +66,10 @@ class Engine(Protocol):
         """Exchange a cheap request. Raises ``RequestFailed``."""
         ...
 
+    async def in_work(self) -> int | None:
+        """How many requests the host is at, whoever sent them; None where it does not say so."""
+        ...
+
 
 def largest_answer(prompt: str, settings: Generation) -> int:
     """The most bytes that an honest answer can take; more is an engine gone wild."""

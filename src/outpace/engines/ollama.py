@@ -34,6 +34,10 @@ class OllamaEngine:
         """Ask for the version: the cheapest request there is. Raises ``RequestFailed``."""
         await self._client.get(self.host, "/api/version")
 
+    async def in_work(self) -> int | None:
+        """Ollama does not say what it is at."""
+        return None
+
     async def generate(
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
     ) -> Completion:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from outpace.engines.base import Completion, Identity, count, largest_answer, number, parse_object
+from outpace.engines.busy import in_work
 from outpace.engines.client import Client, error_text
 from outpace.errors import AnswerUnreadable, BodyCut, EngineFailed, RequestRefused
 from outpace.hosts import Host
@@ -35,6 +36,10 @@ class OpenAIEngine:
     async def ping(self) -> None:
         """Ask for health, or the models where the engine has no health to tell. Raises ``RequestFailed``."""
         await self._client.get(self.host, PING_PATHS.get(self.identity.engine, "/v1/models"))
+
+    async def in_work(self) -> int | None:
+        """How many requests a llama-server or a vLLM is at; None for others, and where that is switched off."""
+        return await in_work(self._client, self.host, self.identity.engine)
 
     async def generate(
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
