@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,6 +85,14 @@ def parse_object(host: Host, line: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise AnswerUnreadable(f"{host.name} sent {line[:80]!r} where a JSON object is due.")
     return found
+
+
+def joined(parts: Iterable[str]) -> str:
+    """The text that ``parts`` make; half of a surrogate pair without its other half, which no file can hold, is mended.
+
+    Engines may part a pair between two events.
+    """
+    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def number(host: Host, found: dict[str, Any], key: str, scale: float = 1.0) -> float | None:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ CONNECT_TIMEOUT_S = 10.0
 # llama-server and uvicorn close a connection that was idle for 5 s; one that is about to be closed is not worth using.
 KEEPALIVE_S = 4.0
 LARGEST_REPLY = 4 << 20
+LARGEST_ERROR = 64 << 10
 
 
 class Client:
@@ -52,6 +54,8 @@ class Client:
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
             trust_env=False,
             follow_redirects=False,
+            # Cookies know no ports: one host's would go to another on the same machine.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "outpace"},
         )
 
@@ -160,7 +164,7 @@ class Reply:
         """The body as a JSON object, empty where it is none."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -216,7 +220,7 @@ async def _raise_for_status(host: Host, response: httpx.Response) -> None:
     with _failures(host, answering=True):
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > LARGEST_REPLY:
+            if len(body) > LARGEST_ERROR:
                 break
     status, said = response.status_code, error_text(bytes(body))
     if status in (429, 503):
@@ -243,12 +247,13 @@ def error_text(body: bytes) -> str:
     """What an engine says went wrong, out of any of the forms that engines use, fit for one line."""
     try:
         found: Any = json.loads(body)
-    except ValueError:
-        found = body.decode("utf-8", "replace")
-    for key in ("error", "message", "detail"):
-        if isinstance(found, dict) and key in found:
-            found = found[key]
-    return clean(found if isinstance(found, str) else json.dumps(found))
+        for key in ("error", "message", "detail"):
+            if isinstance(found, dict) and key in found:
+                found = found[key]
+        said = found if isinstance(found, str) else json.dumps(found)
+    except (ValueError, RecursionError):
+        said = body.decode("utf-8", "replace")
+    return clean(said)
 
 
 def clean(text: str, longest: int = 300) -> str:

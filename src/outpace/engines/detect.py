@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import anyio
@@ -121,15 +122,19 @@ async def _probe_ollama(client: Client, host: Host) -> Identity | None:
         return None
     tags = await reply_ok(client, host, "/api/tags") or {}
     models = {
-        str(entry.get("name") or entry.get("model")): entry.get("digest") for entry in _entries(tags.get("models"))
+        name: _text(entry.get("digest"))
+        for entry in _entries(tags.get("models"))
+        for name in _names(entry.get("name") or entry.get("model"))
     }
     return Identity("ollama", "ollama", clean(version["version"]), models)
 
 
 async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity | None:
-    with anyio.move_on_after(wait_s):
-        while (reply := await client.get(host, "/v1/models")).status == 503:  # noqa: ASYNC110 - HTTP can only be asked
-            await anyio.sleep(LOADING_PAUSE_S)
+    until = anyio.current_time() + wait_s
+    while (  # noqa: ASYNC110 - HTTP can only be asked
+        reply := await client.get(host, "/v1/models")
+    ).status == 503 and anyio.current_time() < until:
+        await anyio.sleep(LOADING_PAUSE_S)
     if reply.status in (401, 403):
         raise HostUnusable(
             f"Host {host.name} ({host.url}) wants a token (status {reply.status}). Put it into the environment "
@@ -138,13 +143,13 @@ async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity |
     if reply.status == 503:
         raise HostUnusable(f"Host {host.name} ({host.url}) was still loading after {wait_s:g} s.")
     entries = _entries(reply.json().get("data"))
-    if reply.status != 200 or not entries:
-        return None
     models: dict[str, str | None] = {}
     for entry in entries:
-        models[str(entry.get("id"))] = None
-        models.update({str(alias): None for alias in entry.get("aliases") or ()})
-    owners = {entry.get("owned_by") for entry in entries}
+        aliases = entry.get("aliases")
+        models.update(dict.fromkeys(_names(entry.get("id"), *(aliases if isinstance(aliases, list) else ()))))
+    if reply.status != 200 or not models:
+        return None
+    owners = [entry.get("owned_by") for entry in entries]
     if "llamacpp" in owners or reply.headers.get("server") == "llama.cpp":
         properties = await reply_ok(client, host, "/props") or {}
         return Identity("llama-server", "openai", _text(properties.get("build_info")), models)
@@ -158,6 +163,11 @@ async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity |
 
 def _entries(found: Any) -> list[dict[str, Any]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _names(*found: Any) -> list[str]:
+    """Those of ``found`` that can name a model in a request: text, without half of a surrogate pair."""
+    return [each for each in found if isinstance(each, str) and each and each == each.encode(errors="replace").decode()]
 
 
 def _text(found: Any) -> str | None:
@@ -193,5 +203,5 @@ def _find_model(host: Host, identity: Identity, wanted: str) -> str:
 
 
 def _listed(identity: Identity) -> str:
-    names = [clean(name, 80) for name in identity.models]
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if names else "none"
+    names, more = [clean(name, 80) for name in islice(identity.models, 20)], len(identity.models) - 20
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "") if names else "none"

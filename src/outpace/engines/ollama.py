@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import anyio
 
-from outpace.engines.base import Completion, Identity, count, largest_answer, number, parse_object
+from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
 from outpace.engines.client import Client, error_text
 from outpace.errors import AnswerUnreadable, BodyCut, EngineFailed
 from outpace.hosts import Host
@@ -81,7 +81,7 @@ class OllamaEngine:
         await self._client.post(self.host, "/api/generate", body, take, limit=largest_answer(prompt, settings))
         if last is None:
             raise BodyCut(f"{self.host.name} ended its answer without the line that says it is done.")
-        return self._completion("".join(text), first_token_ms, last)
+        return self._completion(joined(text), first_token_ms, last)
 
     def _completion(self, text: str, first_token_ms: float | None, last: dict[str, object]) -> Completion:
         host = self.host

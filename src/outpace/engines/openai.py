@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from outpace.engines.base import Completion, Identity, count, largest_answer, number, parse_object
+from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
 from outpace.engines.busy import in_work
 from outpace.engines.client import Client, error_text
 from outpace.errors import AnswerUnreadable, BodyCut, EngineFailed, RequestRefused
@@ -106,7 +106,10 @@ class _Stream:
             if isinstance(event.get(key), dict):
                 into.update(event[key])
         spoke = False
-        for choice in event.get("choices") or ():
+        choices = event.get("choices") or []
+        if not isinstance(choices, list):
+            raise AnswerUnreadable(f"{self._host.name} sent choices that are no list.")
+        for choice in choices:
             spoke |= self._read_choice(choice)
         return spoke
 
@@ -141,7 +144,7 @@ class _Stream:
         details = self._usage.get("prompt_tokens_details")
         cached = count(host, details, "cached_tokens") if isinstance(details, dict) else None
         return Completion(
-            "".join(self._text),
+            joined(self._text),
             first_token_ms=first_token_ms,
             server_ms=_sum(number(host, self._timings, "prompt_ms"), number(host, self._timings, "predicted_ms"))
             or _sum(
