@@ -65,20 +65,22 @@ class EmbeddedHosts:
 
 @dataclass(frozen=True)
 class ReplayHosts:
-    """The hosts of a recording, replayed in virtual time."""
+    """The hosts of a recording, replayed in virtual time; ``changes`` as ``outpace what-if`` takes them."""
 
     path: Path
+    changes: tuple[str, ...] = ()
 
 
 def parse(specs: Sequence[str]) -> EmbeddedHosts | ReplayHosts | list[Host]:
-    """Read the values of ``--hosts``: ``NAME=URL,...``, ``embedded[:N][,rtt=22ms][,slots=K]`` or ``replay:FILE``.
+    """Read the values of ``--hosts``.
 
-    Without a value it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
+    They are ``NAME=URL,...``, ``embedded[:N][,rtt=22ms][,slots=K]`` or ``replay:FILE[,CHANGE,...]``. Without a value it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
     """
     if any(spec.startswith("replay:") for spec in specs):
-        if len(specs) > 1 or specs[0] == "replay:":
+        file, *changes = specs[0].removeprefix("replay:").split(",")
+        if len(specs) > 1 or not file:
             raise HostsError("--hosts=replay:FILE takes one recording, and no other hosts beside it.")
-        return ReplayHosts(Path(specs[0].removeprefix("replay:")))
+        return ReplayHosts(Path(file), tuple(changes))
     text = ",".join(specs) or "embedded"
     if set("@?#") & set(text):  # not repeated in the message: what stands there may be a secret
         raise HostsError(

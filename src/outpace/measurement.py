@@ -20,6 +20,7 @@ from outpace.report import document
 from outpace.session import BASELINE, Session
 from outpace.stopping import why_enough
 
+FORETOLD = "foretold by a replay, not measured; outpace what-if says how far such replays were off."
 LENGTHS_KNOWN = "It knew how long answers to these prompts were before; --unknown-lengths hides that from it."
 
 
@@ -154,7 +155,9 @@ class Measurement:
             if each.held is False and each.name not in NOTED
         ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
-        remarks = [*broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
+        what_if = session.settings.what_if
+        foretold = [f"What if, {', '.join(what_if)}: {FORETOLD}"] if what_if else []
+        remarks = [*foretold, *broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
         return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
 
     def fairness(self) -> list[Check]:

@@ -36,8 +36,9 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="HOSTS",
         help="The machines: NAME=URL,NAME=URL,... (names optional; may be repeated), or embedded[:N][,rtt=22ms]"
         "[,slots=K] for N real engines that start on this machine, the others than the first behind a round trip of "
-        "22 ms, each with K slots, or replay:FILE for a recording. Default: embedded. A bearer token is read from "
-        "OUTPACE_TOKEN_<NAME>.",
+        "22 ms, each with K slots, or replay:FILE for a recording, or replay:FILE,add=desktop*3 for what it would be "
+        "with three more such hosts (or whatever else outpace what-if takes). Default: embedded. A bearer token is "
+        "read from OUTPACE_TOKEN_<NAME>.",
     )
     add(
         "--strategies",

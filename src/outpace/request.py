@@ -17,7 +17,9 @@ from outpace.errors import UsageError
 from outpace.gate import NOT_ENFORCED
 from outpace.hosts import EmbeddedHosts, Host, ReplayHosts, parse, parse_routers
 from outpace.replay import har
+from outpace.replay.altered import changed_in_words, parse_change
 from outpace.replay.faults import parse_all
+from outpace.replay.recording import Recording
 from outpace.stopping import MOST_ROUNDS, WITHIN
 from outpace.worlds import Settings
 
@@ -93,7 +95,7 @@ def read_options(config: pytest.Config) -> Request:
 
 def _settings(option: argparse.Namespace, routers: tuple[Host, ...]) -> Settings:
     hosts = parse(option.hosts)
-    recording = har.read(hosts.path) if isinstance(hosts, ReplayHosts) else None
+    recording, what_if = _recording(hosts) if isinstance(hosts, ReplayHosts) else (None, ())
     fixed = ("prompts", "max_tokens", "temperature", "seed", "model", "protocol")
     given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(option, name) is not None]
     if recording is not None and given:
@@ -111,6 +113,7 @@ def _settings(option: argparse.Namespace, routers: tuple[Host, ...]) -> Settings
     return Settings(
         hosts=hosts,
         recording=recording,
+        what_if=what_if,
         workload=recording.workload if recording else prompts.workload(texts, prompts.Generation(**asked)),
         model=option.model,
         protocol=option.protocol,
@@ -125,6 +128,12 @@ def _settings(option: argparse.Namespace, routers: tuple[Host, ...]) -> Settings
         know_lengths=not option.unknown_lengths,
         routers=routers,
     )
+
+
+def _recording(hosts: ReplayHosts) -> tuple[Recording, tuple[str, ...]]:
+    """The recording as it is to be replayed, and what is changed in it, in words."""
+    recording, said = changed_in_words(har.read(hosts.path), [parse_change(text) for text in hosts.changes])
+    return recording, tuple(said)
 
 
 def _require_own_names(routers: Sequence[Host]) -> None:

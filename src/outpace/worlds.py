@@ -34,15 +34,16 @@ from outpace.report.document import this_machine
 class Settings:
     """What the user asked for; the defaults are those of the command line.
 
-    ``recording`` is that of ``ReplayHosts``, whose workload is then the session's. ``record`` is the file that a live
-    session is recorded in, without what was said where ``redact_text`` is set. ``faults`` act in strategies' runs.
-    ``limits`` is what hosts may have in flight; ``capacities`` are known from an earlier sweep, by host. With
+    ``recording`` is that of ``ReplayHosts``, whose workload is then the session's; ``what_if`` says how it was changed.
+    ``record`` is the file that a live session is recorded in, without what was said where ``redact_text`` is set.
+    ``faults`` act in strategies' runs. ``limits`` is what hosts may have in flight; ``capacities`` are known from an earlier sweep, by host. With
     ``know_lengths`` a prompt is expected to be answered at such length as earlier in the session. ``routers`` stand in
     front of the hosts, and are put under test beside the strategies.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
     recording: Recording | None = None
+    what_if: tuple[str, ...] = ()
     workload: Workload = field(default_factory=workload)
     model: str | None = None
     protocol: str | None = None
