@@ -20,6 +20,8 @@ from outpace.hosts import Host
 from outpace.prompts import Generation, workload
 
 TIMEOUT_S = 1.5
+PATIENCE_S = 20
+"""What outlasts every bound, so that one that is missing fails a test instead of hanging it."""
 PROMPTS = 4
 MOST_MEMORY = 24 << 20
 SETTINGS = Generation(max_tokens=64)
@@ -175,6 +177,10 @@ def dispatch(bad: Talk, dialect: Dialect, *, once: bool = False, strategy: str =
     heard: list[bytes] = []
 
     async def main() -> Outcome:
+        with anyio.fail_after(PATIENCE_S):
+            return await over_both()
+
+    async def over_both() -> Outcome:
         async with AsyncExitStack() as stack:
             ports = {
                 "bad": await serve(stack, bad, dialect, once=once),

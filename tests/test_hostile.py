@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from contextlib import AsyncExitStack
+import sys
+import time
+from contextlib import AsyncExitStack, ExitStack
 
 import anyio
 import pytest
@@ -13,6 +15,7 @@ from hostile import (
     DIALECTS,
     OLLAMA,
     OPENAI,
+    PATIENCE_S,
     PROMPTS,
     SETTINGS,
     TIMEOUT_S,
@@ -27,10 +30,10 @@ from hostile import (
     saying,
     serve,
 )
-from hostile_harms import HARM, HARM_OLLAMA, HARM_OPENAI
+from hostile_harms import HARM, HARM_OLLAMA, HARM_OPENAI, never_ends
 from outpace.engines import Client
 from outpace.engines.detect import engine_for
-from outpace.errors import RequestFailed
+from outpace.errors import AnswerUnreadable, ConnectFailed, RequestFailed
 from outpace.hosts import Host, resolve
 
 
@@ -142,6 +145,59 @@ def test_what_a_host_wants_kept_is_told_to_no_host(protocol: str) -> None:
     found = dispatch(saying(Dialect.answer, *cookies), DIALECTS[protocol])
     assert {request.host for request in found.outcome.run.requests} == {"bad", "good"}
     assert not [request for request in found.heard_by_good if b"cookie" in request.lower()]
+
+
+@pytest.mark.parametrize("protocol", DIALECTS)
+def test_no_host_is_asked_to_compress(protocol: str) -> None:
+    asked = dispatch(good, DIALECTS[protocol]).heard_by_good
+    assert asked
+    assert all(b"accept-encoding: identity\r\n" in each.lower() for each in asked)
+
+
+@pytest.mark.parametrize("protocol", DIALECTS)
+def test_a_connection_is_not_kept_once_its_host_is_given_up(protocol: str) -> None:
+    left = anyio.Event()
+
+    async def until_left(stream: SocketStream, dialect: Dialect) -> None:
+        try:
+            await never_ends(stream, dialect)
+        finally:
+            left.set()
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(Client(timeout_s=TIMEOUT_S))
+            dialect = DIALECTS[protocol]
+            engine = engine_at(client, "bad", await serve(stack, until_left, dialect), dialect)
+            with pytest.raises(AnswerUnreadable):
+                await engine.generate("Why?", SETTINGS, "k")
+            with anyio.fail_after(PATIENCE_S):
+                await left.wait()
+
+    anyio.run(main)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue may refuse, which is no silence")
+def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_one_that_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("outpace.engines.client.CONNECT_TIMEOUT_S", 0.2)
+
+    async def main(port: int) -> None:
+        async with Client(timeout_s=PATIENCE_S) as client:
+            await engine_at(client, "bad", port, OLLAMA).generate("Why?", SETTINGS, "k")
+
+    with ExitStack() as stack:
+        full, *callers = (stack.enter_context(socket.socket()) for _ in range(4))
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        began = time.monotonic()
+        with pytest.raises(ConnectFailed):
+            anyio.run(main, full.getsockname()[1])
+        assert time.monotonic() - began < PATIENCE_S / 2
 
 
 def test_a_name_that_changes_between_check_and_connect_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from hostile import OLLAMA, TIMEOUT_S, Talk, serve
+from hostile import OLLAMA, PATIENCE_S, TIMEOUT_S, Talk, serve
 from hostile_harms import (
     DIGITS,
     JUST_TOO_DEEP,
@@ -49,8 +49,9 @@ def found(said: dict[str, Any], **wanted: Any) -> Engine | str:
     async def main() -> Engine | str:
         async with serving(decide) as server, Client(timeout_s=TIMEOUT_S) as client:
             try:
-                host = Host("bad", server.url, ("127.0.0.1",))
-                return (await connect(client, [host], **{"wait_s": TIMEOUT_S, **wanted}))["bad"]
+                with anyio.fail_after(PATIENCE_S):
+                    host = Host("bad", server.url, ("127.0.0.1",))
+                    return (await connect(client, [host], **{"wait_s": TIMEOUT_S, **wanted}))["bad"]
             except UsageError as error:
                 return str(error)
 
@@ -187,7 +188,8 @@ async def looked_at(talk: Talk) -> str:
         port = await serve(stack, talk, OLLAMA)
         client = await stack.enter_async_context(Client(timeout_s=TIMEOUT_S))
         try:
-            await connect(client, resolve([Host("bad", f"http://127.0.0.1:{port}")]), wait_s=TIMEOUT_S)
+            with anyio.fail_after(PATIENCE_S):
+                await connect(client, resolve([Host("bad", f"http://127.0.0.1:{port}")]), wait_s=TIMEOUT_S)
         except HostUnusable as error:
             return str(error)
     return "found usable"

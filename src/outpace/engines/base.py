@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -103,7 +102,7 @@ def number(host: Host, found: dict[str, Any], key: str, scale: float = 1.0) -> f
     value = found.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53 or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
         raise AnswerUnreadable(f"{host.name} tells {key} as {str(value)[:40]}, which cannot be.")
     return value * scale
 
