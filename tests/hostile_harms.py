@@ -77,6 +77,7 @@ HARM: dict[str, tuple[Talk, str]] = {
     "empty lines without an end": (without_end(lambda _: b"\n" * (64 << 10)), "unreadable"),
     "a compressed bomb": (compressed_bomb, "unreadable"),
     "a bomb that is called deflated": (saying(lambda _: BOMB, "content-encoding: deflate"), "unreadable"),
+    "a compressed bomb for an error": (saying(lambda _: BOMB, "content-encoding: gzip", status="500 No"), "engine"),
     "invalid UTF-8": (
         saying(lambda dialect: dialect.event(b'{"response": "\xff\xfe"}') + dialect.answer()),
         "unreadable",
@@ -144,7 +145,10 @@ HARM_OLLAMA: dict[str, tuple[Talk, str]] = {
 HARM_OPENAI: dict[str, tuple[Talk, str]] = {
     "comments without an end": (without_end(lambda _: b": ping\n" * 1000), "unreadable"),
     "comments that drip": (without_end(lambda _: b": ping\n\n", pause_s=DRIP_S), "timeout"),
-    "an event without the empty line that ends it": (without_end(lambda _: b'data: {"x": 1}\n' * 1000), "unreadable"),
+    "an event without the empty line that ends it": (
+        without_end(lambda _: b'data: {"x": "' + b"x" * 500 + b'"}\n'),
+        "unreadable",
+    ),
     "a [DONE] that never comes": (
         sending(lambda dialect: head() + chunk(dialect.answer().removesuffix(dialect.end))),
         "timeout",
