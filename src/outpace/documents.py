@@ -1,10 +1,15 @@
-"""JSON documents on disk: held against their schema when written and when read, and never seen half written."""
+"""JSON documents on disk: held against their schema when written and when read, and never seen half written.
+
+They may come from strangers: what is read is a file, of bounded size and of boundedly many values, and what an error
+repeats of it does nothing to a terminal or a log.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 import tempfile
 from functools import cache
 from importlib.resources import files
@@ -16,7 +21,16 @@ from jsonschema.exceptions import best_match
 
 from outpace.errors import DocumentInvalid, UsageError
 
-LARGEST_DOCUMENT = 1 << 30
+LARGEST_DOCUMENT = 192 << 20
+"""Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 33 MB for five rounds;
+while such a recording is read, it takes five to six times its size in memory."""
+MOST_VALUES = 8_000_000
+"""Places in a document: one for each value, each field and each list. What is small on disk may be large in memory, up
+to 64 bytes a place where there is little else. The same recording of 10,000 prompts has 5.6 million of them."""
+LONGEST_REMARK = 300
+"""Characters of what an error repeats of a document."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Unwritten(UsageError, OSError):
@@ -34,12 +48,30 @@ class Unwritten(UsageError, OSError):
 
 
 def _is_number(_checker: object, value: object) -> bool:
-    """JSON has no NaN and no infinity, though Python's reader takes them for numbers."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """JSON has no NaN and no infinity, though Python's reader takes them for numbers; nor may sums become such."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number
+        return False
+
+
+def _is_integer(checker: object, value: object) -> bool:
+    return _is_number(checker, value) and (isinstance(value, int) or float(value).is_integer())  # type: ignore[arg-type]
 
 
 _Validator = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
+)
+
+# What pages count with is to be counted with: a report has its whole numbers without a point, as it was written.
+_CountingValidator = validators.extend(  # type: ignore[no-untyped-call]
+    _Validator,
+    type_checker=_Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: isinstance(value, int) and _is_number(checker, value)
+    ),
 )
 
 
@@ -49,7 +81,8 @@ def _validator(name: str) -> Any:
     # A wheel carries the schemas inside the package; a checkout has them at its top.
     source = packaged if packaged.is_file() else Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
     schema = json.loads(source.read_text(encoding="utf-8"))
-    return _Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    validator = _CountingValidator if name == "report" else _Validator
+    return validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def validate(document: Any, name: str, where: str) -> None:
@@ -57,10 +90,21 @@ def validate(document: Any, name: str, where: str) -> None:
 
     Raises ``DocumentInvalid`` naming the place in the document and what is wrong there.
     """
-    error = best_match(_validator(name).iter_errors(document))
+    try:
+        error = best_match(_validator(name).iter_errors(document))
+    except RecursionError as deep:
+        raise refused(f"{where} does not match the {name} schema: it is nested too deep.") from deep
     if error is not None:
-        said = error.message if len(error.message) <= 300 else error.message[:299] + "…"
-        raise DocumentInvalid(f"{where} does not match the {name} schema: at {error.json_path}: {said}.")
+        raise refused(f"{where} does not match the {name} schema: at {_cut(error.json_path)}: {_cut(error.message)}.")
+
+
+def refused(text: str) -> DocumentInvalid:
+    """The error that says ``text``, on one line and without what a terminal would obey, whatever a document held."""
+    return DocumentInvalid("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_REMARK else text[: LONGEST_REMARK - 1] + "…"
 
 
 def write_json(path: Path, document: dict[str, Any], name: str, *, indent: int | None = 1) -> None:
@@ -71,6 +115,10 @@ def write_json(path: Path, document: dict[str, Any], name: str, *, indent: int |
     validate(document, name, f"The {name} {path.name}")
     separators = (",", ":") if indent is None else None
     text = json.dumps(document, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise refused(f"The {name} {path.name} cannot be written: it holds half of a surrogate pair.") from error
     write_whole(path, text + "\n")
 
 
@@ -86,17 +134,41 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 def read_plain(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON object that no schema of ours describes; raises ``DocumentInvalid``, which calls it ``what``."""
+    text = _text_of(path, what)
     try:
-        if path.stat().st_size > LARGEST_DOCUMENT:
-            raise DocumentInvalid(f"The {what} {path} is larger than {LARGEST_DOCUMENT} bytes.")
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DocumentInvalid(f"The {what} {path} cannot be read: {error.strerror or error}.") from error
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DocumentInvalid(f"The {what} {path} is not JSON: {error}.") from error
+        raise refused(f"The {what} {path} is not JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise DocumentInvalid(f"The {what} {path} is not a JSON object.")
+        raise refused(f"The {what} {path} is not a JSON object.")
     return document
+
+
+def _text_of(path: Path, what: str) -> str:
+    try:
+        # A pipe would be waited for, and a device may never end.
+        if not path.is_file() and path.exists():
+            raise refused(f"The {what} {path} cannot be read: it is no file.")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            data = b"" if size > LARGEST_DOCUMENT else file.read(size)
+    except (OSError, ValueError) as error:  # of a name with a NUL in it
+        raise refused(f"The {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if size > LARGEST_DOCUMENT:
+        raise refused(
+            f"The {what} {path} is larger than {LARGEST_DOCUMENT >> 20} MiB, which is the most that is read. "
+            "Keep fewer rounds, strategies or prompts in one."
+        )
+    bare = _STRING.sub(b"", data)
+    if (places := sum(map(bare.count, b"[{,:"))) > MOST_VALUES:
+        raise refused(
+            f"The {what} {path} has {places:,} values, and {MOST_VALUES:,} are the most that are read. "
+            "Keep fewer rounds, strategies or prompts in one."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refused(f"The {what} {path} is not JSON: it is not UTF-8 at byte {error.start}.") from error
 
 
 def write_whole(path: Path, text: str) -> None:
