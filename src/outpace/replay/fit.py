@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from outpace.capacity import Level
 from outpace.replay.recording import Exchange
 
 FIRST_TEXT = re.compile(rb'"(?:response|content|thinking|reasoning|reasoning_content)": ?"[^"]')
-_TOKENS = re.compile(rb'"(?:eval_count|completion_tokens)": ?([0-9]+)')
+_TOKENS = re.compile(rb'"(?:eval_count|completion_tokens)": ?([0-9]{1,15})(?![0-9])')
 HANDOVER_MS = 5.0
 """Two requests that shared a slot one after the other may seem to overlap by so much."""
 
@@ -36,7 +37,9 @@ def slots(exchanges: Sequence[Exchange]) -> int:
         for each in exchanges
         if each.answered
     ]
-    return max((sum(begin <= at < end - HANDOVER_MS for begin, end in spans) for at, _ in spans), default=1) or 1
+    spans = [(begin, end - HANDOVER_MS) for begin, end in spans if begin < end - HANDOVER_MS]
+    begins, ends = (sorted(each) for each in zip(*spans, strict=True)) if spans else ([], [])
+    return max((bisect_right(begins, at) - bisect_right(ends, at) for at in begins), default=1)
 
 
 def level(in_flight: int, exchanges: Sequence[Exchange]) -> Level | None:

@@ -15,12 +15,24 @@ from urllib.parse import urlsplit
 
 import outpace
 from outpace.capacity import Level
-from outpace.documents import read_json, write_json
-from outpace.errors import DocumentInvalid
+from outpace.documents import read_json, refused, write_json
 from outpace.prompts import Generation, workload
 from outpace.replay.recording import Exchange, RecordedHost, RecordedRun, Recording
 
 SCHEMA_VERSION = "1.0"
+
+MOST_HOSTS = 256
+"""Each host is held against every exchange. Embedded engines are 64 at most, and what-if adds 64 at a time."""
+MOST_LEVELS = 64
+"""Levels of concurrency of one host; a curve is fitted to them in fractions, which grow with each of them. A sweep has
+twelve at most, and the bursts of a recording add one for each size that they had."""
+MOST_RUNS = 20_000
+"""Every run is looked through for each round. A thousand rounds of ten strategies with their baselines are as many."""
+MOST_ROUNDS = 1_000
+"""A replay makes as many rounds as were recorded. Live sessions make forty unless they are told another number."""
+MOST_ASKED = 200_000
+"""Prompts, over all rounds: so many does a replay ask, of each strategy, two minutes for each of its runs. The largest
+recording that can be read has room for fewer answers."""
 
 
 def write(path: Path, recording: Recording) -> None:
@@ -35,30 +47,60 @@ def read(path: Path) -> Recording:
         recording = from_har(document)
         _require_replayable(recording)
     except ValueError as error:  # of a text that is none, a body that is no base64, a URL that is none
-        raise DocumentInvalid(f"The recording {path} cannot be replayed: {error}.") from error
+        raise refused(f"The recording {path} cannot be replayed: {error}. Record the session again.") from error
     return recording
 
 
 def _require_replayable(recording: Recording) -> None:
     """What a schema cannot say; raises ``ValueError``."""
+    _require_bounded(recording)
+    _require_hosts(recording)
+    names = {host.name for host in recording.hosts}
+    for prompt in recording.workload.prompts:
+        prompt.text.encode()
+    for exchange in recording.exchanges:
+        if exchange.host not in names:
+            raise ValueError(f"an entry belongs to {_shown(exchange.host)}, which is none of the hosts")
+        if exchange.prompt is not None and exchange.prompt >= len(recording.workload.prompts):
+            raise ValueError(
+                f"an entry answers prompt {exchange.prompt}, and there are {len(recording.workload.prompts)}"
+            )
+
+
+def _require_hosts(recording: Recording) -> None:
+    """Hosts that can be told apart and spoken to, and repeated in a report; raises ``ValueError``."""
     names = [host.name for host in recording.hosts]
     if len({*names}) < len(names) or len({urlsplit(host.url).netloc for host in recording.hosts}) < len(names):
         raise ValueError("two hosts have the same name or the same address")
     for host in recording.hosts:
         if not 0 < (urlsplit(host.url).port or 80) < 65536 or not urlsplit(host.url).hostname:
-            raise ValueError(f"{host.name} has no usable URL")
+            raise ValueError(f"{_shown(host.name)} has no usable URL")
         levels = [level.in_flight for level in host.levels]
         if len(set(levels)) < len(levels):
-            raise ValueError(f"{host.name} has two levels of the same concurrency")
-    for prompt in recording.workload.prompts:
-        prompt.text.encode()
-    for exchange in recording.exchanges:
-        if exchange.host not in names:
-            raise ValueError(f"an entry belongs to {exchange.host}, which is none of the hosts")
-        if exchange.prompt is not None and exchange.prompt >= len(recording.workload.prompts):
-            raise ValueError(
-                f"an entry answers prompt {exchange.prompt}, and there are {len(recording.workload.prompts)}"
-            )
+            raise ValueError(f"{_shown(host.name)} has two levels of the same concurrency")
+        for text in (host.name, host.engine, host.engine_version, host.model, host.model_digest):
+            (text or "").encode()  # a report repeats it
+    if recording.baseline not in (None, *names):
+        raise ValueError(f"its baseline is {_shown(recording.baseline)}, which is none of the hosts")
+
+
+def _require_bounded(recording: Recording) -> None:
+    """What a replay has to do is no more than a session can have recorded; raises ``ValueError``."""
+    levels = max(len(host.levels) for host in recording.hosts)
+    asked = recording.rounds * len(recording.workload.prompts)
+    for number, most, what in (
+        (len(recording.hosts), MOST_HOSTS, "hosts"),
+        (levels, MOST_LEVELS, "levels of concurrency of one host"),
+        (len(recording.runs), MOST_RUNS, "runs"),
+        (recording.rounds, MOST_ROUNDS, "rounds"),
+        (asked, MOST_ASKED, "prompts over all rounds"),
+    ):
+        if number > most:
+            raise ValueError(f"it has {number:,} {what}, and {most:,} are the most that are replayed")
+
+
+def _shown(name: str | None) -> str:
+    return repr(name if name is None or len(name) <= 80 else name[:79] + "…")
 
 
 def to_har(recording: Recording) -> dict[str, Any]:
@@ -147,14 +189,16 @@ def from_har(document: dict[str, Any]) -> Recording:
     ours = log["_outpace"]
     work = dict(ours["workload"])
     texts = work.pop("prompts")
+    # A schema takes 4.0 for a whole number, and Python does not count with it.
+    work |= {"max_tokens": int(work["max_tokens"]), "seed": int(work["seed"])}
     return Recording(
         ours["created"],
         tuple(
-            RecordedHost(**{**host, "levels": tuple(Level(**level) for level in host["levels"])})
+            RecordedHost(**{**host, "slots": int(host["slots"]), "levels": tuple(map(_level, host["levels"]))})
             for host in ours["hosts"]
         ),
         workload(texts, Generation(**work)),
-        tuple(RecordedRun(**{**run, "hosts": tuple(run["hosts"])}) for run in ours["runs"]),
+        tuple(RecordedRun(**{**run, "round": int(run["round"]), "hosts": tuple(run["hosts"])}) for run in ours["runs"]),
         tuple(exchange_of(entry) for entry in log["entries"]),
         ours["baseline"],
         log.get("comment", ""),
@@ -162,17 +206,21 @@ def from_har(document: dict[str, Any]) -> Recording:
     )
 
 
+def _level(told: dict[str, Any]) -> Level:
+    return Level(**{**told, "in_flight": int(told["in_flight"])})
+
+
 def exchange_of(entry: dict[str, Any]) -> Exchange:
     """One entry as an exchange; also of a HAR that others made, if it has the underscored fields."""
     request, response = entry["request"], entry["response"]
     content = response["content"]
     text = content.get("text", "")
-    body = base64.b64decode(text) if content.get("encoding") == "base64" else text.encode()
+    body = base64.b64decode(text, validate=True) if content.get("encoding") == "base64" else text.encode()
     types = [header["value"] for header in response["headers"] if header["name"].lower() == "content-type"]
     return Exchange(
         entry["_host"],
         entry["_run"],
-        entry["_prompt"],
+        None if entry["_prompt"] is None else int(entry["_prompt"]),
         urlsplit(request["url"]).path,
         request.get("postData", {}).get("text", ""),
         entry["_startedMs"],

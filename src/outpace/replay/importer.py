@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outpace.documents import read_plain
-from outpace.errors import DocumentInvalid
+from outpace.documents import LONGEST_REMARK, read_plain, refused
+from outpace.errors import DocumentInvalid, OutpaceError
 from outpace.prompts import Generation, workload
 from outpace.replay import fit, har
 from outpace.replay.burst import calibrated
@@ -31,11 +31,23 @@ def import_har(document: dict[str, Any], baseline: str | None = None) -> Recordi
 
     Raises ``DocumentInvalid`` where it lacks what a replay needs.
     """
-    log = document.get("log", {})
     try:
-        exchanges = [har.exchange_of(entry) for entry in log["entries"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DocumentInvalid(f"The HAR has an entry without what a replay needs: {error!r}.") from error
+        return _imported(document, baseline)
+    except (
+        LookupError,
+        StopIteration,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise refused(f"The HAR has an entry without what a replay needs: {repr(error)[:LONGEST_REMARK]}.") from error
+
+
+def _imported(document: dict[str, Any], baseline: str | None) -> Recording:
+    log = document["log"]
+    exchanges = [har.exchange_of(entry) for entry in log["entries"]]
     by_run: defaultdict[str, list[Exchange]] = defaultdict(list)
     for each in exchanges:
         by_run[each.run].append(each)
@@ -127,7 +139,10 @@ def main() -> None:
     parser.add_argument("recording", type=Path, help="the recording to write")
     parser.add_argument("--baseline", help="name of the fastest host (default: the first)")
     options = parser.parse_args()
-    har.write(options.recording, import_har(read_plain(options.har, "HAR"), options.baseline))
+    try:
+        har.write(options.recording, import_har(read_plain(options.har, "HAR"), options.baseline))
+    except OutpaceError as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

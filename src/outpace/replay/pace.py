@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from statistics import fmean, median
 
 from outpace.replay import fit
@@ -30,23 +31,42 @@ class Pace:
     def __init__(self, host: str, recording: Recording) -> None:
         self._rounds = recording.rounds
         self._alone = alone(host, recording)
+        self._of_round: defaultdict[int, list[Alone]] = defaultdict(list)
+        for each in self._alone:
+            self._of_round[each[0].round].append(each)
         self._sizes = sizes(recording)
+        self._known: dict[Scene, tuple[dict[int, list[float]], float]] = {}
 
     def work_ms(self, prompt: int, scene: Scene) -> float:
         """Time that ``prompt`` takes on this host alone, without the network, in ``scene``."""
         scene = replace(scene, round=scene.round % self._rounds)
+        if scene not in self._known:
+            self._known[scene] = self._know(scene)
+        own, pace = self._known[scene]
+        return fmean(own[prompt]) if prompt in own else self._sizes[prompt] * pace
+
+    def _know(self, scene: Scene) -> tuple[dict[int, list[float]], float]:
+        """The works of prompts in the very run that ``scene`` replays, and the host's pace for any other prompt."""
+        own: defaultdict[int, list[float]] = defaultdict(list)
         for preference, fits in enumerate(_preferences(scene)):
-            found = [(index, ms) for run, index, ms in self._alone if fits(run)]
-            own = [ms for index, ms in found if index == prompt]
-            if own and preference == 0:
-                return fmean(own)
+            found = [each for each in self._of_round[scene.round] if fits(each[0])]
+            if found and preference == 0:
+                for _, prompt, ms in found:
+                    own[prompt].append(ms)
             if found:
-                return self._sizes[prompt] * fmean(ms / self._sizes[index] for index, ms in found)
-        return self._sizes[prompt]
+                return own, self._pace_of(found)
+        return own, self._pace
+
+    @cached_property
+    def _pace(self) -> float:
+        return self._pace_of(self._alone) if self._alone else 1.0
+
+    def _pace_of(self, found: Sequence[Alone]) -> float:
+        return fmean(ms / self._sizes[index] for _, index, ms in found)
 
 
 def _preferences(scene: Scene) -> list[Callable[[RecordedRun], bool]]:
-    """Which recorded runs tell the pace in ``scene``, the best first."""
+    """Which recorded runs of its round tell the pace in ``scene``, the best first."""
 
     def of_round(run: RecordedRun) -> bool:
         return run.round == scene.round
@@ -60,7 +80,7 @@ def _preferences(scene: Scene) -> list[Callable[[RecordedRun], bool]]:
     def same_run(run: RecordedRun) -> bool:
         return same_strategy(run) and (run.measured is None or run.name == scene.name)
 
-    return [same_run, beside, same_strategy, of_round, lambda _: True]
+    return [same_run, beside, same_strategy, of_round]
 
 
 def alone(host: str, recording: Recording) -> list[Alone]:
@@ -68,8 +88,8 @@ def alone(host: str, recording: Recording) -> list[Alone]:
     trip_ms = next(each.round_trip_ms for each in recording.hosts if each.name == host)
     runs = {run.name: run for run in recording.runs}
     mine: defaultdict[str, list[Exchange]] = defaultdict(list)
-    for each in recording.exchanges:
-        if each.host == host and each.run in runs:
+    for each in recording.of_host(host):
+        if each.run in runs:
             mine[each.run].append(each)
     found = []
     for name, exchanges in mine.items():

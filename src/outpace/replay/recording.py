@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from outpace.capacity import Level
 from outpace.engines import Identity
@@ -106,6 +109,17 @@ class Recording:
     baseline: str | None = None
     comment: str = ""
     redacted: bool = False
+
+    def of_host(self, name: str) -> Sequence[Exchange]:
+        """The exchanges of the host called ``name``, in their order."""
+        return self._by_host.get(name, ())
+
+    @cached_property
+    def _by_host(self) -> dict[str, list[Exchange]]:
+        found: defaultdict[str, list[Exchange]] = defaultdict(list)
+        for each in self.exchanges:
+            found[each.host].append(each)
+        return found
 
     @property
     def rounds(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+LARGEST_TIME = 2.0**53
 _NUMBER = rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _OLLAMA_WORK = ("load_duration", "prompt_eval_duration", "eval_duration")
 _OPENAI_WORK = ("prompt_ms", "predicted_ms", "generation_time_ms")
@@ -44,5 +45,10 @@ def restamp(body: bytes, protocol: str, *, queue_ms: float, stretch: float) -> b
 def _scale(body: bytes, names: tuple[str, ...], change: Callable[[float], float]) -> bytes:
     for name in names:
         pattern = rb'("%s": ?)(%s)' % (name.encode(), _NUMBER)
-        body = re.sub(pattern, lambda found: found[1] + repr(change(float(found[2]))).encode(), body)
+        body = re.sub(pattern, lambda found: found[1] + _changed(found[2], change), body)
     return body
+
+
+def _changed(told: bytes, change: Callable[[float], float]) -> bytes:
+    """A number beyond all times stays as it is: it would become infinite, and no engine's parser takes it anyway."""
+    return repr(change(value)).encode() if (value := float(told)) < LARGEST_TIME else told

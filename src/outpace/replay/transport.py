@@ -43,7 +43,9 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             self._hosts[authority] = SimulatedHost(model.host.slots, model.speed)
         answer = model.answer(prompt, self.scene)
         stream = _Replayed(self._hosts[authority], model, answer)
-        return httpx.Response(200, headers={"content-type": answer.content_type}, stream=stream)
+        # A header is bytes: what was recorded may hold more than ASCII.
+        headers = [(b"content-type", answer.content_type.encode("utf-8", "replace"))]
+        return httpx.Response(200, headers=headers, stream=stream)
 
 
 class _Replayed(httpx.AsyncByteStream):
