@@ -237,7 +237,12 @@ def from_document(document: dict[str, Any]) -> tuple[HostCapacity, ...]:
 
 
 def _host(name: str, url: str, engine: str, engine_version: str, model: str, **told: Any) -> HostCapacity:
-    told["levels"] = tuple(Level(**{**level, "gains": tuple(level["gains"])}) for level in told["levels"])
+    # A schema takes 4.0 for a whole number, and Python does not count with it.
+    told |= {key: int(told[key]) for key in ("limit", "limit_low", "limit_high")}
+    told["levels"] = tuple(
+        Level(int(level["in_flight"]), level["tokens_per_s"], level["mean_ms"], tuple(level["gains"]))
+        for level in told["levels"]
+    )
     told["usl"] = told["usl"] and Usl(*(told["usl"][each.name] for each in fields(Usl)))
     return HostCapacity(name, url, engine, engine_version, model, Capacity(**told))
 

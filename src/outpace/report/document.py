@@ -12,13 +12,19 @@ from typing import Any
 
 import outpace
 from outpace.compare import Comparison, HostFigures
-from outpace.documents import read_json, write_json
+from outpace.documents import read_json, refused, write_json
 from outpace.errors import DocumentInvalid
 from outpace.fairness import Check
 from outpace.prompts import Workload
 from outpace.records import FailedAttempt, RequestRecord, Round, Run
 
 SCHEMA_VERSION = "1.0"
+
+MOST_REPORTS = 256
+"""Of one folder: one for each strategy and router."""
+LARGEST_FOLDER = 384 << 20
+"""Bytes of all reports of a folder, which are in memory together at up to three times that. All strategies over 10,000
+prompts in five rounds take 330 MB."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +193,21 @@ def write(path: Path, document: dict[str, Any]) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """Read and validate a report; raises ``DocumentInvalid`` that says what is wrong and where."""
-    return read_json(path, "report")
+    document = read_json(path, "report")
+    if document["summary"]["overhead_ratio"]["median"] is None and any(
+        each["overhead_ratio"] is not None for each in document["rounds"]
+    ):
+        raise refused(f"The report {path} has rounds with an overhead ratio, and no median of it. Measure again.")
+    return document
 
 
 def read_all(folder: Path) -> list[dict[str, Any]]:
     """The reports in ``folder`` in the order of their names, none where there is none; raises ``DocumentInvalid``."""
-    return [read(path) for path in sorted(folder.glob("report-*.json"))]
+    paths = sorted(folder.glob("report-*.json"))
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if len(paths) > MOST_REPORTS or size > LARGEST_FOLDER:
+        raise refused(
+            f"The folder {folder} has {len(paths):,} reports of {size >> 20:,} MiB, and {MOST_REPORTS} reports of "
+            f"{LARGEST_FOLDER >> 20} MiB are the most that are read together. Put some of them into another folder."
+        )
+    return [read(path) for path in paths]
