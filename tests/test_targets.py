@@ -55,11 +55,11 @@ def test_a_sweep_that_was_kept_saves_finding_out(name: str, tmp_path: Path) -> N
 
 def test_earliest_finish_comes_near_the_optimum_on_any_hosts() -> None:
     found = {cell: grid.efficiency("earliest-finish", cell) for cell in grid.cells()}
-    assert min(found.values()) > 0.945
-    # With few more prompts than hosts, rules of thumb miss the optimum by a prompt, and the bound is not exact.
+    assert min(found.values()) > 0.955
+    # With as many prompts as hosts or a few more, a plan may miss the optimum by a prompt; and the bound is not exact.
     below = {cell for cell, efficiency in found.items() if efficiency < 0.97}
     assert all(12 < cell.prompts <= 2 * cell.hosts for cell in below), below
-    assert len(below) <= 2
+    assert len(below) <= 1
 
 
 def test_pull_loses_no_more_than_one_prompt_on_the_slowest_host() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from outpace.dispatch.expectation import Expectation
+from outpace.dispatch.packing import pack
 from outpace.prompts import Prompt
 
 SWAPS_UP_TO = 64
 """With more prompts than this, what a swap of two could win is little, and looking for it takes long."""
 FITS_UP_TO = 16_384
 """With more prompts times hosts than this, trying deadlines takes longer than it can win."""
-DEADLINES = 12
+DEADLINES, NEAR = 12, 0.0005
+"""So many deadlines are tried, or until what is left to win is less than that share."""
 WORTH_S = 1e-9
 
 
@@ -23,7 +25,8 @@ class Plan:
     schedules on uniform processors", 1977). Multifit looks for the earliest deadline by which they fit, each on the
     slowest host where it does (E. G. Coffman, M. R. Garey and D. S. Johnson, "An application of bin-packing to
     multiprocessor scheduling", 1978; D. K. Friesen and M. A. Langston, "Bounds for multifit scheduling on uniform
-    processors", 1983). ``improve`` then moves prompts away from the host that would finish last, while that helps.
+    processors", 1983); where they are few, other places are tried too. ``improve`` then moves prompts away from the
+    host that would finish last, while that helps.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class Plan:
         late = max(map(self._ends, self._hosts))
         early = sum(self._work.values()) / sum(map(self._expect.rate, self._hosts))
         for _ in range(DEADLINES):
+            if late - early < NEAR * late:
+                break
             deadline = (early + late) / 2
-            if self._fit(longest_first, deadline):
+            if self._fit(longest_first, deadline) or self._pack(longest_first, deadline):
                 best, late = (self._queues, self._queued), max(map(self._ends, self._hosts))
             else:
                 early = deadline
@@ -70,6 +75,24 @@ class Plan:
             if host is None:
                 return False
             self._put(prompt, host)
+        return True
+
+    def _pack(self, longest_first: Sequence[Prompt], deadline: float) -> bool:
+        """As ``_fit``, with other places tried where few prompts are to be given."""
+        if self._left > SWAPS_UP_TO:
+            return False
+        hosts = sorted(self._hosts, key=self._expect.rate)
+        by = deadline + WORTH_S
+        places = pack(
+            [self._work[prompt.index] for prompt in longest_first],
+            [by * self._expect.rate(host) for host in hosts],
+            [by / self._expect.alone_s(host, 1.0) for host in hosts],
+        )
+        if places is None:
+            return False
+        self._clear()
+        for prompt, place in zip(longest_first, places, strict=True):
+            self._put(prompt, hosts[place])
         return True
 
     def __len__(self) -> int:
