@@ -146,7 +146,7 @@ HARM_OPENAI: dict[str, tuple[Talk, str]] = {
     "comments without an end": (without_end(lambda _: b": ping\n" * 1000), "unreadable"),
     "comments that drip": (without_end(lambda _: b": ping\n\n", pause_s=DRIP_S), "timeout"),
     "an event without the empty line that ends it": (
-        without_end(lambda _: b'data: {"x": "' + b"x" * 500 + b'"}\n'),
+        without_end(lambda _: (b'data: {"x": "' + b"x" * 500 + b'"}\n') * 100),
         "unreadable",
     ),
     "a [DONE] that never comes": (
