@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import REPOSITORY, paragraph_of, run
+from outpace.cli import main
 from outpace.errors import UsageError
 from outpace.hosts import ReplayHosts, parse
 from outpace.replay import har
@@ -31,6 +32,9 @@ def test_the_suite_measures_gates_and_says_that_it_is_foretold(suite: pytest.Pyt
     found = document.read(suite.path / "reports" / "report-pull.json")
     assert [host["name"] for host in found["hosts"]] == ["laptop", "desktop", "desktop-2", "desktop-3"]
     assert any(note.startswith("What if, with desktop-2 to desktop-3: foretold") for note in found["summary"]["notes"])
+    caution = "> What if, with desktop-2 to desktop-3: foretold by a replay, not measured"
+    assert main(["report", str(suite.path / "reports")]) == 0
+    assert caution in (suite.path / "reports" / "RESULT.md").read_text()
     (foretold,) = what_if(har.read(RECORDING), [parse_change("add=desktop*2")], ["pull"])
     assert found["summary"]["overhead_ratio"]["median"] == pytest.approx(foretold.after.overhead_ratio, rel=0.02)
 

@@ -17,6 +17,7 @@ from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.records import Round, Run
 from outpace.replay import Scene
 from outpace.report import document
+from outpace.report.answer import WHAT_IF
 from outpace.session import BASELINE, Session
 from outpace.stopping import why_enough
 
@@ -156,7 +157,7 @@ class Measurement:
         ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
         what_if = session.settings.what_if
-        foretold = [f"What if, {', '.join(what_if)}: {FORETOLD}"] if what_if else []
+        foretold = [f"{WHAT_IF}{', '.join(what_if)}: {FORETOLD}"] if what_if else []
         remarks = [*foretold, *broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
         return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
 

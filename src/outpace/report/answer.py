@@ -13,6 +13,8 @@ from outpace.stats import ROUNDS_FOR_AN_INTERVAL
 
 BASELINE = "sequential"
 VERDICTS = {"pass": "passed", "fail": "failed", "inconclusive": "is inconclusive"}
+WHAT_IF = "What if, "
+"""A note that begins so says what was foretold instead of measured."""
 
 
 def noun_of(hosts: Sequence[HostLine]) -> str:
@@ -114,6 +116,7 @@ def cautions(
     said: list[Words] = []
     if sources == ["replay"]:
         said.append(("A replay: a recording was played under a virtual clock, and no engine ran.",))
+    said += [(note,) for note in dict.fromkeys(note for row in rows for note in row.notes) if note.startswith(WHAT_IF)]
     if sources == ["published"]:
         said.append(("Transcribed from a published experiment; outpace measured nothing here.",))
     if len(sessions) > 1:
