@@ -31,6 +31,7 @@ from hostile import (
     serve,
 )
 from hostile_harms import HARM, HARM_OLLAMA, HARM_OPENAI, never_ends
+from outpace.dispatch.health import Health, HostHealth
 from outpace.engines import Client
 from outpace.engines.detect import engine_for
 from outpace.errors import AnswerUnreadable, ConnectFailed, RequestFailed, TimedOut
@@ -211,6 +212,27 @@ def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_one_that_w
             caller.connect_ex(full.getsockname())
         with pytest.raises(ConnectFailed):
             anyio.run(main, full.getsockname()[1])
+
+
+def test_a_ping_that_is_never_answered_is_no_sign_of_life() -> None:
+    class Silent:
+        async def ping(self) -> None:
+            await anyio.sleep_forever()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            looked = anyio.Event()
+            health = Health({"bad": Silent()}, 0.01, tasks, lambda _: health["bad"].pauses < 2 or looked.set())
+            health.rest("bad", down=True)
+            with anyio.fail_after(PATIENCE_S):
+                await looked.wait()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
+def test_no_host_is_left_alone_for_as_long_as_it_likes() -> None:
+    assert HostHealth().rest(down=False, asked_s=99999) == 60
 
 
 def test_a_name_that_changes_between_check_and_connect_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
