@@ -115,6 +115,18 @@ def test_doctor_says_what_it_sees(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing stands in the way" in said
 
 
+@pytest.mark.parametrize("date", ["now", "Mon, 31 Feb 99999 25:61:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2359"])
+def test_doctor_makes_nothing_of_a_date_that_is_none(date: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Dated(ollama("m")):  # type: ignore[misc]
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return date
+
+    with ThreadedHosts(Dated, Dated) as hosts:
+        status, said = outpace(capsys, "doctor", hosts.option)
+    assert status == 0
+    assert "Nothing stands in the way" in said
+
+
 def test_doctor_names_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
     with ThreadedHosts(ollama("m"), ollama("n")) as hosts:
         status, said = outpace(capsys, "doctor", f"{hosts.option},dead=http://127.0.0.1:1")

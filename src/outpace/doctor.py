@@ -109,7 +109,10 @@ async def _time(client: Client, engine: Engine, finding: Finding) -> None:
     finding.seen.append(f"a cheap request takes {median(trips_ms):.1f} ms ({min(trips_ms):.1f} to {max(trips_ms):.1f})")
     path = "/api/version" if engine.identity.protocol == "ollama" else "/v1/models"
     told = (await client.get(engine.host, path)).headers.get("date")
-    at = email.utils.parsedate_to_datetime(told).timestamp() if told else None
+    try:
+        at = email.utils.parsedate_to_datetime(told).timestamp() if told else None
+    except (ValueError, OverflowError):  # no date that anyone could read
+        at = None
     if at is not None and abs(at - time.time()) > CLOCK_OFF_S:
         finding.seen.append(
             f"its clock is {at - time.time():+.0f} s off this one's, which harms no figure: all times are taken here"
