@@ -13,9 +13,10 @@ import pytest
 
 from outpace.errors import DocumentInvalid, OutpaceError
 from outpace.regression import replayed
-from outpace.replay import har, pace
+from outpace.replay import fit, har, pace
 from outpace.replay.importer import import_har, main
 from outpace.replay.recording import Scene
+from outpace.replay.restamp import restamp
 from outpace.report import html
 from strangers import RECORDING, refusal, saved
 
@@ -192,6 +193,20 @@ def test_as_many_chunks_as_a_document_can_hold_are_read_in_bounded_time(
     began = time.monotonic()
     replayed(har.read(path), "serial-per-side", tmp_path, rounds=1)
     assert time.monotonic() - began < 60
+
+
+def test_whole_numbers_that_are_written_with_a_point_are_whole(recording: dict[str, Any], tmp_path: Path) -> None:
+    HARMLESS["rounds and prompts written with a point"](recording["log"])
+    found = har.read(saved(tmp_path, recording))
+    assert {type(each.prompt) for each in found.exchanges} == {type(found.rounds)} == {int}
+
+
+def test_numbers_beyond_all_counts_and_times_are_told_by_no_engine(recording: dict[str, Any], tmp_path: Path) -> None:
+    HARMLESS["a count of 5,000 digits"](recording["log"])
+    found = har.read(saved(tmp_path, recording))
+    assert {fit.output_tokens(each) for each in found.exchanges} == {0}
+    told = b'{"total_duration": 1e999, "eval_duration": ' + b"9" * 400 + b"}"
+    assert restamp(told, "ollama", queue_ms=1.0, stretch=2.0) == told
 
 
 def test_a_pace_is_looked_up_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

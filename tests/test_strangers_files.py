@@ -16,7 +16,7 @@ from outpace import capacity, documents
 from outpace.errors import DocumentInvalid
 from outpace.replay import har
 from outpace.report import document as reports
-from strangers import RECORDING, refusal, saved
+from strangers import RECORDING, REPORT, refusal, saved
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "report": reports.read,
@@ -99,7 +99,12 @@ def test_a_document_larger_than_the_bound_is_refused_before_it_is_in_memory(tmp_
     path = tmp_path / "r.json"
     with path.open("wb") as file:
         file.truncate(documents.LARGEST_DOCUMENT + 1)
-    assert "is larger than 192 MiB" in refusal(har.read, path)
+    tracemalloc.start()
+    try:
+        assert "is larger than 192 MiB" in refusal(har.read, path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_document_of_too_many_values_is_refused_before_they_are_objects(tmp_path: Path) -> None:
@@ -123,3 +128,31 @@ def test_texts_without_an_end_are_passed_over_in_linear_time(text: bytes) -> Non
     began = time.monotonic()
     documents._STRING.sub(b"", text)
     assert time.monotonic() - began < 20
+
+
+def test_what_is_nested_deeper_than_it_can_be_told_is_refused() -> None:
+    """Which depth a parser takes is for each Python to say; an error tells what it found to any depth."""
+    deep: Any = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(DocumentInvalid, match="nested too deep"):
+        documents.validate({"log": deep}, "recording", "It")
+
+
+def test_an_error_repeats_no_more_than_a_line_of_a_document(tmp_path: Path, recording: dict[str, Any]) -> None:
+    recording["log"]["_outpace"]["hosts"] = "x" * 100_000
+    assert "xxx…" in refusal(har.read, saved(tmp_path, recording))
+
+
+def test_names_of_files_and_fields_do_nothing_to_a_terminal(tmp_path: Path) -> None:
+    assert r"\x1b[2J" in refusal_of(tmp_path / "\x1b[2J.json")
+    report = json.loads(REPORT.read_text())
+    report["summary"]["hosts"] = {"\x1b[2J\n::error::" + "y" * 10_000: {}}
+    refusal(reports.read, saved(tmp_path, report))
+
+
+def refusal_of(path: Path) -> str:
+    with pytest.raises(DocumentInvalid) as raised:
+        har.read(path)
+    assert str(raised.value).isprintable()
+    return str(raised.value)
