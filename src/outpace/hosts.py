@@ -74,7 +74,8 @@ class ReplayHosts:
 def parse(specs: Sequence[str]) -> EmbeddedHosts | ReplayHosts | list[Host]:
     """Read the values of ``--hosts``.
 
-    They are ``NAME=URL,...``, ``embedded[:N][,rtt=22ms][,slots=K]`` or ``replay:FILE[,CHANGE,...]``. Without a value it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
+    They are ``NAME=URL,...``, ``embedded[:N][,rtt=22ms][,slots=K]`` or ``replay:FILE[,CHANGE,...]``. Without a value
+    it is ``embedded``. Raises ``HostsError`` that says which part cannot be read and what to write.
     """
     if any(spec.startswith("replay:") for spec in specs):
         file, *changes = specs[0].removeprefix("replay:").split(",")

@@ -14,15 +14,15 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpx
 
+from outpace import knock
 from outpace.dispatch import Coordinator, Outcome, Strategy, find_strategy, limit_of
 from outpace.dispatch.expectation import work_of
-from outpace.dispatch.health import PING_TIMEOUT_S
 from outpace.dispatch.ledger import Watcher
 from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.efficiency import HostSpeed
 from outpace.engines import Client, Engine
 from outpace.engines.client import authority_of, network_transport
-from outpace.errors import HostsError, HostUnusable, RequestFailed, UsageError
+from outpace.errors import HostsError, HostUnusable, UsageError
 from outpace.knowledge import Knowledge
 from outpace.lag import LagWatch
 from outpace.prompts import Workload, workload
@@ -40,8 +40,6 @@ SAMPLE_PROMPTS = 3
 """So many prompts are timed on each host to find the fastest."""
 SHORTEST_S = 1e-6
 BASELINE = "sequential"
-SETTLING_TRIES, SETTLING_S = 10, 0.1
-"""So often, and so far apart, a host is asked before a run: an engine notices late that a client has gone."""
 RECORDED_LEVELS = (2, 4, 8)
 """How many requests at once a recording tries on each host."""
 
@@ -155,11 +153,11 @@ class Session:
         Gives how many requests the hosts tell that they are at, after a second to finish what was ours; None where
         none of them tells.
         """
-        self._wait(self._knock())
+        for host, took_ms in self._wait(knock.round_trips_ms(self._everyone)).items():
+            self.round_trips_ms[host].append(took_ms)
         if self.settings.recording is not None:  # a recording holds nobody else's requests
             return None
-        told = [found for found in self._wait(self._in_work()) if found is not None]
-        return sum(told) if told else None
+        return self._wait(knock.in_work(self.engines.values()))
 
     def _transport(self) -> httpx.AsyncBaseTransport | None:
         """What the client sends through; the hosts' names are filled in once their engines are found."""
@@ -280,29 +278,6 @@ class Session:
         if outcome.run.failed:
             raise HostUnusable(f"Host {host} failed the warm-up: {outcome.run.failed[0].error}.")
         return outcome.run
-
-    async def _knock(self) -> None:
-        for host, engine in self._everyone.items():
-            began = self.now()
-            with anyio.move_on_after(PING_TIMEOUT_S):
-                try:
-                    await engine.ping()
-                except RequestFailed:  # a host that is down shows in the run, where it counts
-                    continue
-                self.round_trips_ms[host].append((self.now() - began) * 1000)
-
-    async def _in_work(self) -> list[int | None]:
-        found: list[int | None] = []
-        for engine in self.engines.values():
-            in_work = None
-            with anyio.move_on_after(PING_TIMEOUT_S):
-                for _ in range(SETTLING_TRIES):
-                    in_work = await engine.in_work()
-                    if not in_work:
-                        break
-                    await anyio.sleep(SETTLING_S)
-            found.append(in_work)
-        return found
 
     def origin_of(self, strategy: str) -> document.Origin:
         """Where a report of ``strategy`` comes from; a router stands behind the hosts that it spreads over."""

@@ -36,9 +36,9 @@ class Settings:
 
     ``recording`` is that of ``ReplayHosts``, whose workload is then the session's; ``what_if`` says how it was changed.
     ``record`` is the file that a live session is recorded in, without what was said where ``redact_text`` is set.
-    ``faults`` act in strategies' runs. ``limits`` is what hosts may have in flight; ``capacities`` are known from an earlier sweep, by host. With
-    ``know_lengths`` a prompt is expected to be answered at such length as earlier in the session. ``routers`` stand in
-    front of the hosts, and are put under test beside the strategies.
+    ``faults`` act in strategies' runs. ``limits`` is what hosts may have in flight; ``capacities`` are known from an
+    earlier sweep, by host. With ``know_lengths`` a prompt is expected to be answered at such length as earlier in the
+    session. ``routers`` stand in front of the hosts, and are put under test beside the strategies.
     """
 
     hosts: EmbeddedHosts | ReplayHosts | list[Host] = field(default_factory=EmbeddedHosts)
