@@ -191,6 +191,16 @@ def test_a_cold_load_and_a_cache_inside_a_round_are_noted():
     assert "7 prompt tokens" in found.notes[1]
 
 
+@pytest.mark.parametrize(("server_ms", "noted"), [(99.0, False), (102.0, False), (130.0, True), (1e12, True)])
+def test_a_host_that_tells_more_time_than_passed_is_not_believed_in_silence(server_ms, noted):
+    found = compared(a_round(request(host="far", wall_ms=100.0, server_ms=server_ms), request()))
+    assert found.notes == (
+        ("far told server times longer than its requests took, which cannot be: its added latency means nothing.",)
+        if noted
+        else ()
+    )
+
+
 @pytest.mark.parametrize("wall_ms", [0.0, 5e-324])
 def test_of_next_to_no_time_there_is_no_share(wall_ms):
     found = figures(request(wall_ms=wall_ms, server_ms=9.0))

@@ -14,6 +14,7 @@ from outpace.stats import Interval, rounds_interval
 SAME_WORK_TOLERANCE = 0.05
 HARMLESS = ("stale", "spent")
 """A kept connection that the engine had closed is replaced within a millisecond or two; a copy lost to its rival."""
+CLOCKS_DIFFER_MS = 5.0
 COLD_LOAD_MS = 100.0
 """Ollama tells a few milliseconds of load for a model that is loaded already, hundreds for one that is not."""
 
@@ -129,6 +130,11 @@ def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
     return worst if worst > SAME_WORK_TOLERANCE else None
 
 
+def _impossible(request: RequestRecord) -> bool:
+    """Whether the engine says that it worked for longer than its client waited, by more than clocks differ."""
+    return request.server_ms is not None and request.server_ms > request.wall_ms * 1.01 + CLOCKS_DIFFER_MS
+
+
 def _gone(run: Run) -> set[str]:
     """The hosts that were tried in ``run`` and answered nothing."""
     answered = {request.host for request in run.requests if request.error is None}
@@ -164,6 +170,10 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
         notes.append(
             f"A model was loaded inside a round {len(loads)} times; the slowest load took {max(loads):.0f} ms."
         )
+    notes += [
+        f"{host} told server times longer than its requests took, which cannot be: its added latency means nothing."
+        for host in dict.fromkeys(request.host for run in runs for request in run.requests if _impossible(request))
+    ]
     cached = sum(request.cached_tokens or 0 for run in runs for request in run.requests)
     if cached:
         notes.append(f"{cached} prompt tokens came out of an engine's cache.")
