@@ -1,80 +1,18 @@
-"""Limits of what a host may have in flight: found on hosts of known capacity, in plain numbers."""
+"""The adaptive limit of what a host may have in flight, on hosts of known capacity, in plain numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpace.dispatch import Coordinator, HostKnowledge, find_strategy, limit_of
-from outpace.dispatch.limits import PATIENCE, TOKENS_A_REQUEST, AdaptiveLimit, FixedLimit, Flight, Limit
+from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
+from outpace.dispatch.limits import PATIENCE, TOKENS_A_REQUEST, AdaptiveLimit, Flight
+from simulated import DELIVERIES, TOKENS, Simulated, batching
 from virtual import NumberEngine, numbers, run_virtually
-
-TOKENS = 32
-DELIVERIES = ["token by token", "in one piece", "with a late end", "unheard"]
-"""How answers arrive: also with a last text and then an end that is a moment later, and without being heard at all."""
-
-
-@dataclass
-class Simulated:
-    """A host that works on up to ``slots`` requests, ``total(k)`` tokens a second with k of them in work."""
-
-    total: Callable[[int], float]
-    slots: int
-    delivery: str = "token by token"
-    tokens: int = TOKENS
-    refills_late: bool = False
-    """Whether the next request comes only after all texts of the moment in which one ended."""
-    now_s: float = 0.0
-    seen: list[int] = field(default_factory=list)
-    """What the limit was, whenever it was looked at."""
-    most_in_flight: int = 0
-
-    def work(
-        self, limit: Limit, prompts: int = 400, share: Callable[[int], int] = lambda unanswered: unanswered
-    ) -> int:
-        """Have ``prompts`` prompts answered, with as many in flight as ``limit`` allows; gives the limit at the end."""
-        waiting = unanswered = prompts
-        under_way: list[tuple[Flight, list[float]]] = []
-
-        def refill() -> None:
-            nonlocal waiting
-            self.seen.append(limit.now)
-            while waiting and len(under_way) < limit.now:
-                under_way.append((limit.began(self.now_s), [0.0]))
-                waiting -= 1
-            self.most_in_flight = max(self.most_in_flight, len(under_way))
-
-        while unanswered:
-            refill()
-            in_work = under_way[: self.slots]
-            rate = self.total(len(in_work)) / len(in_work)
-            step = min(int(said[0] + 1 + 1e-9) - said[0] for _, said in in_work)
-            self.now_s += step / rate
-            for each in in_work:
-                flight, said = each
-                said[0] += step
-                spoke, over = abs(said[0] - round(said[0])) < 1e-9, said[0] > self.tokens - 1e-9
-                told = min(share(unanswered), unanswered)
-                if spoke and (self.delivery in DELIVERIES[::2] or (over and self.delivery == "in one piece")):
-                    limit.heard(flight, self.now_s, told)
-                if over:
-                    under_way.remove(each)
-                    late_s = 1e-6 if self.delivery == "with a late end" else 0.0
-                    limit.ended(flight, self.now_s + late_s, self.tokens, told)
-                    unanswered -= 1
-                    if not self.refills_late:
-                        refill()
-        return limit.now
-
-
-def batching(slots: int, delivery: str = "token by token") -> Simulated:
-    return Simulated(lambda k: 20.0 * min(k, slots), slots, delivery)
-
 
 # What it finds
 
@@ -267,42 +205,6 @@ def test_whatever_happens_it_is_from_one_to_its_ceiling_and_rises_to_no_more_tha
             limit.ended(under_way.pop(which % len(under_way)), now_s, tokens, share)
         assert 1 <= limit.now <= ceiling
         assert limit.now <= max(before, share)
-
-
-# Fixed limits, and what users may ask for
-
-
-def test_a_fixed_limit_is_the_same_always() -> None:
-    for limit in (FixedLimit(), FixedLimit(7)):
-        before = limit.now
-        assert batching(4).work(limit, prompts=20) == before
-        assert not limit.listens
-
-
-@pytest.mark.parametrize("strategy", ["sequential", "serial-per-side", "all-parallel"])
-@pytest.mark.parametrize("limits", [5, "sweep", "adaptive"])
-def test_the_published_strategies_keep_to_their_definition(strategy: str, limits) -> None:
-    limit = limit_of(strategy, limits)(HostKnowledge(limit=4))
-    assert isinstance(limit, FixedLimit)
-    assert limit.now == 1
-
-
-@pytest.mark.parametrize("strategy", ["weighted", "pull", "earliest-finish", "hedged"])
-def test_the_others_have_the_limit_that_is_asked_for(strategy: str) -> None:
-    swept, unknown = HostKnowledge(limit=4), HostKnowledge()
-    assert [limit_of(strategy, 5)(each).now for each in (swept, unknown)] == [5, 5]
-    assert [limit_of(strategy, "sweep")(each).now for each in (swept, unknown)] == [4, 1]
-    assert not limit_of(strategy, "sweep")(swept).listens
-    adaptive = [limit_of(strategy, "adaptive")(each) for each in (swept, unknown)]
-    assert [each.now for each in adaptive] == [4, 1]
-    assert all(each.listens for each in adaptive)
-
-
-@pytest.mark.parametrize("limits", [5, "sweep", "adaptive"])
-def test_capacity_aware_finds_out_whatever_is_asked_for(limits) -> None:
-    limit = limit_of("capacity-aware", limits)(HostKnowledge(limit=4))
-    assert isinstance(limit, AdaptiveLimit)
-    assert limit.now == 4
 
 
 # Under the coordinator

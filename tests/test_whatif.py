@@ -12,117 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import REPOSITORY
-from outpace.compare import Comparison
 from outpace.errors import StrategyUnknown, UsageError
-from outpace.measurement import Measurement
-from outpace.replay import Recording, har
-from outpace.replay.pace import alone
-from outpace.session import Session
-from outpace.whatif import Change, Outcome, caveats, changed, parse_change, what_if
-from outpace.worlds import Settings
+from outpace.replay import Recording
+from outpace.whatif import Change, Outcome, caveats, changed, what_if
+from recorded import NAMES, changes, measured, recorded
 
-NAMES = ["embedded", "ollama-np1", "llama-server-np4", "vllm", "phase-0"]
 RULES = ["serial-per-side", "all-parallel", "weighted", "pull", "earliest-finish"]
-
-
-@cache
-def recorded(name: str) -> Recording:
-    return har.read(REPOSITORY / "bench" / "recordings" / f"{name}.json")
-
-
-def changes(*texts: str) -> list[Change]:
-    return [parse_change(text) for text in texts]
 
 
 @cache
 def two_equal() -> Recording:
     return changed(recorded("ollama-np1"), changes("remove=laptop", "add=desktop"))
-
-
-def measured(recording: Recording, strategy: str, folder: Path) -> tuple[Measurement, Comparison]:
-    asked = Settings(recording=recording, workload=recording.workload, baseline=recording.baseline)
-    with Session(asked) as session:
-        measurement = Measurement(session, strategy, report_dir=folder)
-        measurement.measure(recording.rounds)
-        return measurement, measurement.comparison()
-
-
-@pytest.mark.parametrize(
-    ("text", "change"),
-    [
-        ("add=desktop", Change("add", "desktop", 1)),
-        ("add=desktop*3", Change("add", "desktop", 3)),
-        ("add=10.0.0.7:11434", Change("add", "10.0.0.7:11434", 1)),
-        ("speed=10.0.0.7:11434:0.5x", Change("speed", "10.0.0.7:11434", 0.5)),
-        ("rtt=desktop:5ms", Change("rtt", "desktop", 5)),
-        ("rtt=desktop:0.25s", Change("rtt", "desktop", 250)),
-        ("slots=desktop:4", Change("slots", "desktop", 4)),
-        ("remove=laptop", Change("remove", "laptop")),
-    ],
-)
-def test_a_change_is_read(text: str, change: Change) -> None:
-    assert parse_change(text) == change
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "Write add=HOST or add=HOST*3"),
-        ("desktop", "slots=HOST:4"),
-        ("add=", "cannot read 'add='"),
-        ("buy=desktop", "cannot read 'buy=desktop'"),
-        ("x" * 999, "…"),
-        ("add=desktop*0", "Write add=HOST or add=HOST*3"),
-        ("add=desktop*65", "up to 64"),
-        ("add=desktop*", "up to 64"),
-        ("add=*3", "up to 64"),
-        ("speed=desktop", "speed=HOST:2x"),
-        ("speed=desktop:2", "speed=HOST:2x"),
-        ("speed=desktop:0x", "from 0.1x to 100x"),
-        ("speed=desktop:101x", "from 0.1x to 100x"),
-        ("speed=desktop:nanx", "from 0.1x to 100x"),
-        ("speed=:2x", "speed=HOST:2x"),
-        ("rtt=desktop", "rtt=HOST:5ms"),
-        ("rtt=desktop:5", "such as 22ms or 0.5s"),
-        ("rtt=desktop:-5ms", "such as 22ms or 0.5s"),
-        ("slots=desktop:0", "1 or more"),
-        ("slots=desktop:1.5", "1 or more"),
-        ("slots=desktop:9999", "1 or more"),
-    ],
-)
-def test_a_change_that_cannot_be_read_is_told_with_what_to_write(text: str, said: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        parse_change(text)
-    told = str(raised.value)
-    assert said in told
-    assert "what if" in told
-    assert "\n" not in told
-    assert len(told) < 400
-
-
-@pytest.mark.parametrize(
-    ("name", "texts", "said"),
-    [
-        ("vllm", ["add=desk"], "add=desk: the hosts are laptop, desktop"),
-        ("vllm", ["remove=laptop", "speed=laptop:2x"], "speed=laptop: the hosts are desktop"),
-        ("vllm", ["remove=laptop", "remove=desktop"], "leaves no host"),
-        ("phase-0", ["remove=local"], "was answered by local alone"),
-        ("vllm", ["speed=desktop:100x", "speed=desktop:100x"], "Ask for less speed"),
-    ],
-)
-def test_a_change_that_cannot_be_made_is_told(name: str, texts: list[str], said: str) -> None:
-    with pytest.raises(UsageError, match="what if") as raised:
-        changed(recorded(name), changes(*texts))
-    assert said in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_speed_that_is_not_known_cannot_be_changed() -> None:
-    found = recorded("phase-0")
-    kept = tuple(each for each in found.exchanges if each.host == "local")
-    with pytest.raises(UsageError, match="no recorded request had remote to itself"):
-        changed(replace(found, exchanges=kept), changes("speed=remote:2x"))
 
 
 def test_a_strategy_that_is_none_is_told_before_anything_is_replayed() -> None:
@@ -206,14 +106,6 @@ def test_more_slots_on_a_host_whose_levels_show_no_gain_bring_none() -> None:
     assert outcome.after.makespan_ms == pytest.approx(outcome.before.makespan_ms, rel=0.1)
 
 
-def test_fewer_slots_cap_what_a_sweep_would_find() -> None:
-    laptop, desktop = changed(recorded("vllm"), changes("slots=laptop:3")).hosts
-    assert [level.in_flight for level in laptop.levels] == [1, 2, 4, 8]
-    between = (24.548 + 41.568) / 2
-    assert [level.tokens_per_s for level in laptop.levels[2:]] == pytest.approx([between, between])
-    assert desktop == recorded("vllm").hosts[1]
-
-
 def test_a_host_that_is_removed_is_gone_and_the_baseline_found_anew() -> None:
     found = changed(recorded("vllm"), changes("remove=laptop"))
     assert [host.name for host in found.hosts] == ["desktop"]
@@ -229,62 +121,6 @@ def test_a_host_that_is_removed_is_gone_and_the_baseline_found_anew() -> None:
 def test_a_host_that_became_the_fastest_is_the_baseline() -> None:
     (outcome,) = what_if(recorded("phase-0"), changes("speed=remote:4x"), ["serial-per-side"])
     assert (outcome.before.baseline, outcome.after.baseline) == ("local", "remote")
-
-
-@pytest.mark.parametrize("texts", [["add=desktop*2"], ["speed=laptop:2x"], ["speed=desktop:0.5x"], ["rtt=desktop:9ms"]])
-def test_else_the_baseline_stays(texts: list[str]) -> None:
-    assert changed(recorded("ollama-np1"), changes(*texts)).baseline == "laptop"
-
-
-def test_copies_have_names_and_addresses_of_their_own_and_what_their_original_did() -> None:
-    found = changed(recorded("embedded"), changes("add=embedded-2*2", "add=embedded-1", "rtt=embedded-4:1ms"))
-    assert [host.name for host in found.hosts] == [f"embedded-{number}" for number in range(1, 6)]
-    assert len({host.url for host in found.hosts}) == 5
-    assert found.hosts[2].url == "http://copy-1.invalid:45425"
-    assert replace(found.hosts[2], name="", url="") == replace(found.hosts[1], name="", url="")
-    assert alone("embedded-3", found) == alone("embedded-2", found)
-    assert [host.round_trip_ms for host in found.hosts] == [1.669, 46.293, 46.293, 1.0, 1.669]
-
-
-def test_a_name_that_was_given_up_is_not_given_again() -> None:
-    found = changed(recorded("vllm"), changes("add=laptop", "remove=laptop", "add=laptop-2"))
-    assert [host.name for host in found.hosts] == ["desktop", "laptop-2", "laptop-3"]
-
-
-def test_nothing_changed_is_the_recording_itself() -> None:
-    assert changed(recorded("vllm"), []) == recorded("vllm")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_changed_recording_is_one_that_can_be_kept(name: str, tmp_path: Path) -> None:
-    first, second = (host.name for host in recorded(name).hosts)
-    asked = changes(f"add={second}*2", f"speed={first}:1.7x", f"rtt={second}:3.3ms", f"slots={first}:2")
-    found = changed(recorded(name), asked)
-    assert found == changed(recorded(name), asked)
-    assert all(run.makespan_ms is None for run in found.runs)
-    har.write(tmp_path / "r.json", found)
-    read = har.read(tmp_path / "r.json")
-    assert read == found
-    assert "1.7x as fast" in read.comment
-    assert measured(read, "pull", tmp_path)[0].replay_errors == []
-
-
-def parts(recording: Recording, host: str) -> list[tuple[str, int]]:
-    return [(run.name, prompt) for run, prompt, _ in alone(host, recording)]
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    st.sampled_from(NAMES),
-    st.floats(0.1, 8).map(lambda factor: round(factor, 3)),
-    st.floats(0, 500).map(lambda ms: round(ms, 2)),
-)
-def test_who_had_its_host_to_itself_still_has(name: str, factor: float, rtt_ms: float) -> None:
-    host = recorded(name).hosts[1].name
-    found = changed(recorded(name), [Change("speed", host, factor), Change("rtt", host, rtt_ms)])
-    assert parts(found, host) == parts(recorded(name), host)
-    works = zip(alone(host, found), alone(host, recorded(name)), strict=True)
-    assert all(new == pytest.approx(old / factor, abs=0.01) for (_, _, new), (_, _, old) in works)
 
 
 def better(hosts: Sequence[str]) -> st.SearchStrategy[Change]:
