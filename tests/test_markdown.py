@@ -12,7 +12,7 @@ from harness import REPOSITORY
 from outpace.report import markdown
 from outpace.report.story import read, tell
 from outpace.report.words import visible
-from test_html import UNSEEN, documents_of
+from pages import UNSEEN, documents_of
 from told import HOSTILE, keep, plain, report
 
 RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").glob("*/report-sequential.json"))

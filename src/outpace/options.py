@@ -12,7 +12,7 @@ from outpace.engines import PROTOCOLS
 from outpace.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
 from outpace.replay.faults import KINDS
 from outpace.request import DEFAULT_ROUNDS, DEFAULT_STRATEGIES
-from outpace.stopping import MOST_ROUNDS, WITHIN
+from outpace.stopping import LEAST_ROUNDS, MOST_ROUNDS, WITHIN
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -77,9 +77,9 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--rounds",
         metavar="N",
-        help="Rounds a strategy, each paired with a baseline run; from 5 on the ratio has an interval. auto, or "
-        f"auto:2%%, makes as many as bring that interval within {WITHIN:.0%}, or 2 %%, of the ratio, {MOST_ROUNDS} at "
-        "most, and says so where it cannot. "
+        help="Rounds a strategy, each paired with a baseline run; from 5 on the ratio has an interval. auto makes as "
+        f"many as bring that interval within {100 * WITHIN:g} %% of the ratio, auto:2%% within 2 %%, from "
+        f"{LEAST_ROUNDS} to {MOST_ROUNDS}, and says so where it cannot. "
         f"Default: {DEFAULT_ROUNDS}; in a replay as many as the recording holds.",
     )
     add("--model", metavar="NAME", help="The model, on all hosts. Default: the one that they have in common.")
