@@ -84,6 +84,14 @@ def test_a_report_folder_that_cannot_be_written_is_told_before_anything_is_measu
         assert not any(asked.method == "POST" for asked in hosts.asked)
 
 
+def test_a_folder_for_the_recording_that_cannot_be_written_is_told_too(suite: pytest.Pytester) -> None:
+    (suite.path / "mine").write_text("in the way")
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        said = paragraph_of(run(suite, hosts.option, "--record=mine/r.json"))
+    assert "No recording can be written to mine" in said
+    assert "--record" in said
+
+
 def test_help_lists_the_options_in_a_group(suite: pytest.Pytester) -> None:
     text = run(suite, "--help").stdout.str()
     _, _, group = text.partition("outpace: do these machines")

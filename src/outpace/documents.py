@@ -23,7 +23,7 @@ from outpace.errors import DocumentInvalid, UsageError
 
 LARGEST_DOCUMENT = 192 << 20
 """Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 33 MB for five rounds;
-while such a recording is read, it takes five to six times its size in memory."""
+while such a recording is read, it takes four to five times its size in memory."""
 MOST_VALUES = 8_000_000
 """Places in a document: one for each value, each field and each list. What is small on disk may be large in memory, up
 to 64 bytes a place where there is little else. The same recording of 10,000 prompts has 5.6 million of them."""
@@ -194,13 +194,16 @@ def _write_beside(path: Path, text: str) -> None:
         raise
 
 
-def require_writable(folder: Path) -> None:
-    """See to it that ``folder``, which is made if need be, can be written to; raises ``UsageError``."""
+def require_writable(folder: Path, what: str, option: str) -> None:
+    """See to it that ``folder``, which is made if need be, can be written to; ``option`` names another one.
+
+    Raises ``UsageError``, which says that no ``what`` can be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:
         raise UsageError(
-            f"No report can be written to {folder}: {error.strerror or error}. Name another folder by --report-dir."
+            f"No {what} can be written to {folder}: {error.strerror or error}. Name another folder by {option}."
         ) from error

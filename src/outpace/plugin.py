@@ -131,9 +131,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if not _measures(session.items) or config.option.collectonly or session.testsfailed:
         return (yield)
     try:
-        require_writable(state.request.report_dir)
+        require_writable(state.request.report_dir, "report", "--report-dir")
         if state.request.settings.record is not None:
-            require_writable(state.request.settings.record.parent)
+            require_writable(state.request.settings.record.parent, "recording", "--record")
         with state.progress.saying("starting the hosts and loading the models"):
             state.session = Session(state.request.settings, watch=state.progress.watch).__enter__()
     except UsageError as error:
