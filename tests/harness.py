@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import pytest
 
+from outpace.hosts import Host, parse
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -90,6 +92,13 @@ class ThreadedHosts:
     def option(self) -> str:
         urls = [f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers]
         return "--hosts=" + ",".join(f"{name}={url}" for name, url in zip("abcdef", urls, strict=False))
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The same, for a session in this process."""
+        found = parse([self.option.removeprefix("--hosts=")])
+        assert isinstance(found, list)
+        return found
 
     def __enter__(self) -> Self:
         for server in self._servers:

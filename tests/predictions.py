@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from accuracy import measured
 from outpace import whatif
 from outpace.hosts import EmbeddedHosts, Host
-from outpace.measurement import Measurement
 from outpace.prompts import DEFAULT_PROMPTS, Generation, workload
 from outpace.replay import har
 from outpace.replay.recording import Recording
@@ -62,15 +62,9 @@ def measuring(hosts: Sequence[Host] | EmbeddedHosts, record: Path | None = None)
         yield session
 
 
-def measured(session: Session, strategies: Sequence[str], rounds: int) -> dict[str, whatif.Played]:
+def played(session: Session, strategies: Sequence[str], rounds: int) -> dict[str, whatif.Played]:
     """What each strategy came to over so many rounds."""
-    found = {}
-    for strategy in strategies:
-        with tempfile.TemporaryDirectory() as folder:
-            measurement = Measurement(session, strategy, report_dir=Path(folder))
-            measurement.measure(rounds)
-        found[strategy] = whatif.Played.of(measurement.rounds)
-    return found
+    return {strategy: whatif.Played.of(measured(session, rounds, strategy).rounds) for strategy in strategies}
 
 
 def recorded(hosts: Sequence[Host] | EmbeddedHosts, strategies: Sequence[str], rounds: int) -> Recording:
@@ -78,7 +72,7 @@ def recorded(hosts: Sequence[Host] | EmbeddedHosts, strategies: Sequence[str], r
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording.json"
         with measuring(hosts, file) as session:
-            measured(session, strategies, rounds)
+            played(session, strategies, rounds)
         return har.read(file)
 
 
@@ -120,7 +114,7 @@ def main() -> None:
     if asked.embedded:
         recording = recorded(EmbeddedHosts(2, rtt_ms=22.0), STRATEGIES, asked.rounds)
         with measuring(EmbeddedHosts(3, rtt_ms=22.0)) as session:
-            found = measured(session, STRATEGIES, asked.rounds)
+            found = played(session, STRATEGIES, asked.rounds)
         for row in rows_of("one more engine", recording, ["add=embedded-2"], found):
             print(row, flush=True)  # noqa: T201
     else:
@@ -133,7 +127,7 @@ def main() -> None:
                 recording = recorded(hosts, strategies, asked.rounds)
             for case, (changes, truths) in cases.items():
                 with engines(truths) as hosts, measuring(hosts) as session:
-                    found = measured(session, strategies, asked.rounds)
+                    found = played(session, strategies, asked.rounds)
                 for row in rows_of(case, recording, changes, found):
                     print(row, flush=True)  # noqa: T201
     print(f"\n{asked.rounds} rounds on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end.")  # noqa: T201

@@ -8,10 +8,9 @@ from pathlib import Path
 from harness import REPOSITORY
 from outpace.compare import Comparison
 from outpace.measurement import Measurement
+from outpace.regression import replayed
 from outpace.replay import Recording, har
-from outpace.session import Session
 from outpace.whatif import Change, parse_change
-from outpace.worlds import Settings
 
 NAMES = ["embedded", "ollama-np1", "llama-server-np4", "vllm", "phase-0"]
 
@@ -26,8 +25,5 @@ def changes(*texts: str) -> list[Change]:
 
 
 def measured(recording: Recording, strategy: str, folder: Path) -> tuple[Measurement, Comparison]:
-    asked = Settings(recording=recording, workload=recording.workload, baseline=recording.baseline)
-    with Session(asked) as session:
-        measurement = Measurement(session, strategy, report_dir=folder)
-        measurement.measure(recording.rounds)
-        return measurement, measurement.comparison()
+    measurement = replayed(recording, strategy, folder)
+    return measurement, measurement.comparison()

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import REPOSITORY, ThreadedHosts, ollama
-from outpace.hosts import Host
 from outpace.measurement import Measurement
 from outpace.prompts import DEFAULT_PROMPTS
 from outpace.regression import replay
@@ -47,9 +46,8 @@ def session_file(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def measure(hosts: ThreadedHosts, file: Path, folder: Path, *, redact: bool = False) -> None:
-    urls = dict(item.split("=", 1) for item in hosts.option.removeprefix("--hosts=").split(","))
     settings = Settings(
-        hosts=[Host(name, url) for name, url in urls.items()],
+        hosts=hosts.hosts,
         record=file,
         redact_text=redact,
         baseline="a",

@@ -10,7 +10,6 @@ import pytest
 
 from harness import REPOSITORY, ThreadedHosts, ollama
 from outpace.errors import DocumentInvalid
-from outpace.hosts import Host
 from outpace.measurement import Measurement
 from outpace.prompts import workload
 from outpace.regression import replay
@@ -24,10 +23,8 @@ PUBLISHED = REPOSITORY / "bench" / "recordings" / "phase-0.json"
 
 def test_a_session_with_a_prompt_given_twice_can_be_replayed(tmp_path: Path) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
-        urls = dict(item.split("=", 1) for item in hosts.option.removeprefix("--hosts=").split(","))
-        named = [Host(name, url) for name, url in urls.items()]
         work = workload(["same words", "other words", "same words"])
-        with Session(Settings(hosts=named, record=tmp_path / "r.json", workload=work, baseline="a")) as session:
+        with Session(Settings(hosts=hosts.hosts, record=tmp_path / "r.json", workload=work, baseline="a")) as session:
             measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
             measurement.measure(1)
     assert not replay(tmp_path / "r.json", "serial-per-side", tmp_path).rounds[0].run.failed

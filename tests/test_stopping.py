@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import REPOSITORY, ThreadedHosts, ollama, run
-from outpace.hosts import Host
 from outpace.measurement import Measurement
 from outpace.session import Session
 from outpace.stats import rounds_interval
@@ -101,13 +100,11 @@ def test_a_session_stops_by_itself_and_its_report_says_why(suite: pytest.Pyteste
 
 def test_a_measurement_makes_no_round_after_the_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("outpace.measurement.why_enough", lambda ratios, _within: "done" if len(ratios) == 3 else None)
-    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
-        urls = [each.partition("=")[2] for each in hosts.option.removeprefix("--hosts=").split(",")]
-        settings = Settings(hosts=[Host(name, url) for name, url in zip("ab", urls, strict=True)], timeout_s=10)
-        with Session(settings) as session:
-            measurement = Measurement(session, "serial-per-side", report_dir=tmp_path, within=0.05)
-            measurement.measure(10)
-            measurement.measure(10)
+    hosts = ThreadedHosts(ollama("m"), ollama("m"))
+    with hosts, Session(Settings(hosts=hosts.hosts, timeout_s=10)) as session:
+        measurement = Measurement(session, "serial-per-side", report_dir=tmp_path, within=0.05)
+        measurement.measure(10)
+        measurement.measure(10)
     assert len(measurement.rounds) == 3
     assert "done" in measurement.comparison().notes
 

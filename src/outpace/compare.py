@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from outpace.records import RequestRecord, Round, Run, overlap
+from outpace.records import RequestRecord, Round, Run, overhead_ratios, overlap
 from outpace.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
@@ -64,7 +64,7 @@ def compare(
     server time without the wait in its queue: where requests of theirs overlapped, wall - server would call that
     wait network, and the round trips are told instead. ``remarks`` are kept among the notes.
     """
-    ratios = tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)
+    ratios = overhead_ratios(rounds)
     interval = rounds_interval(ratios) if ratios else None
     runs = [each.run for each in rounds]
     figures = {

@@ -19,7 +19,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import best_match
 
-from outpace.errors import DocumentInvalid, UsageError
+from outpace.errors import DocumentInvalid, UsageError, shortened
 
 LARGEST_DOCUMENT = 192 << 20
 """Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 33 MB for five rounds;
@@ -95,16 +95,13 @@ def validate(document: Any, name: str, where: str) -> None:
     except RecursionError as deep:
         raise refused(f"{where} does not match the {name} schema: it is nested too deep.") from deep
     if error is not None:
-        raise refused(f"{where} does not match the {name} schema: at {_cut(error.json_path)}: {_cut(error.message)}.")
+        at, what = (shortened(text, LONGEST_REMARK) for text in (error.json_path, error.message))
+        raise refused(f"{where} does not match the {name} schema: at {at}: {what}.")
 
 
 def refused(text: str) -> DocumentInvalid:
     """The error that says ``text``, on one line and without what a terminal would obey, whatever a document held."""
     return DocumentInvalid("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_REMARK else text[: LONGEST_REMARK - 1] + "…"
 
 
 def write_json(path: Path, document: dict[str, Any], name: str, *, indent: int | None = 1) -> None:

@@ -8,6 +8,16 @@ coordinator what it may do next.
 from __future__ import annotations
 
 
+def shortened(text: str, longest: int) -> str:
+    """``text``, its end left out where it has more than ``longest`` characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    """What somebody wrote, quoted on one line for a message."""
+    return repr(shortened(text, 80))
+
+
 class OutpaceError(Exception):
     """Anything that outpace itself raises."""
 

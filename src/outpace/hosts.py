@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from outpace.errors import HostNotPrivate, HostsError, HostUnresolved
+from outpace.errors import HostNotPrivate, HostsError, HostUnresolved, quoted
 
 PRIVATE_NETWORKS = tuple(
     ip_network(network)
@@ -106,7 +106,7 @@ def parse(specs: Sequence[str]) -> EmbeddedHosts | ReplayHosts | list[Host]:
 def _parse_embedded(items: Sequence[str]) -> EmbeddedHosts:
     kind, colon, count = items[0].partition(":")
     if colon and not (_COUNT.fullmatch(count) and 2 <= int(count) <= 64):
-        raise HostsError(f"--hosts: {_shown(count)} is no number of engines; write {kind}:N with N from 2 to 64.")
+        raise HostsError(f"--hosts: {quoted(count)} is no number of engines; write {kind}:N with N from 2 to 64.")
     found: dict[str, float] = {"count": int(count or 2)}
     for item in items[1:]:
         key, _, value = item.partition("=")
@@ -116,7 +116,7 @@ def _parse_embedded(items: Sequence[str]) -> EmbeddedHosts:
             found["slots"] = int(value)
         else:
             raise HostsError(
-                f"--hosts: cannot read {_shown(item)} behind {items[0]}. After embedded[:N] may come rtt=22ms and "
+                f"--hosts: cannot read {quoted(item)} behind {items[0]}. After embedded[:N] may come rtt=22ms and "
                 "slots=K; embedded engines and named URLs cannot be mixed."
             )
     return EmbeddedHosts(int(found["count"]), found.get("rtt_ms", 0.0), int(found.get("slots", 1)))
@@ -129,7 +129,7 @@ def parse_duration_ms(text: str, where: str) -> float:
     """
     match = _DURATION.fullmatch(text)
     if not match:
-        raise HostsError(f"{where}: {_shown(text)} is no duration; write a number with its unit, such as 22ms or 0.5s.")
+        raise HostsError(f"{where}: {quoted(text)} is no duration; write a number with its unit, such as 22ms or 0.5s.")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
@@ -139,11 +139,11 @@ def _parse_host(item: str, option: str = "--hosts") -> Host:
     parts = _URL.fullmatch(url)
     if parts is None:
         raise HostsError(
-            f"{option}: {_shown(item)} is not a URL such as http://127.0.0.1:11434: http:// or https://, a host name "
+            f"{option}: {quoted(item)} is not a URL such as http://127.0.0.1:11434: http:// or https://, a host name "
             "or address in ASCII letters (an IPv6 address in brackets, without a zone), a port, and a path if need be."
         )
     if parts["port"] and not 1 <= int(parts["port"]) <= 65535:
-        raise HostsError(f"{option}: {_shown(item)} has the port {parts['port']}; ports go from 1 to 65535.")
+        raise HostsError(f"{option}: {quoted(item)} has the port {parts['port']}; ports go from 1 to 65535.")
     return Host(name or parts["authority"], url.rstrip("/"))
 
 
@@ -157,11 +157,6 @@ def parse_routers(specs: Sequence[str]) -> tuple[Host, ...]:
     return tuple(_parse_host(spec, "--router") for spec in specs)
 
 
-def _shown(text: str) -> str:
-    """What the user wrote, quoted on one line for an error."""
-    return repr(text if len(text) <= 80 else text[:79] + "…")
-
-
 def _refuse_twice(hosts: Iterable[Host]) -> None:
     names: dict[str, Host] = {}
     urls: dict[str, Host] = {}
@@ -169,7 +164,7 @@ def _refuse_twice(hosts: Iterable[Host]) -> None:
         for seen, key, what in ((names, host.name, "name"), (urls, host.url, "URL")):
             if key in seen:
                 raise HostsError(
-                    f"--hosts gives the {what} {_shown(key)} twice: two hosts must be two endpoints, "
+                    f"--hosts gives the {what} {quoted(key)} twice: two hosts must be two endpoints, "
                     "or the comparison is of a machine with itself."
                 )
             seen[key] = host

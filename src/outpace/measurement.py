@@ -14,7 +14,7 @@ from outpace.efficiency import with_lower_bound
 from outpace.errors import Unfinished, UsageError
 from outpace.fairness import NOTED, Check, ServedModel, check
 from outpace.gate import DEFAULT_THRESHOLD, Verdict, judge
-from outpace.records import Round, Run
+from outpace.records import Round, Run, overhead_ratios
 from outpace.replay import Scene
 from outpace.report import document
 from outpace.report.answer import WHAT_IF
@@ -118,8 +118,7 @@ class Measurement:
                 f"unanswered; prompt {first.prompt}: {first.error}"
             )
         if self._within is not None:
-            ratios = [ratio for each in self.rounds if (ratio := each.overhead_ratio) is not None]
-            self.enough = why_enough(ratios, self._within)
+            self.enough = why_enough(overhead_ratios(self.rounds), self._within)
         self._write()
         if self._on_round:
             self._on_round(self)

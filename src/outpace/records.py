@@ -125,3 +125,8 @@ class Round:
         ratio = self.overhead_ratio
         ours, theirs = self.run.output_tokens, self.baseline.output_tokens
         return None if ratio is None or not ours or not theirs else ratio * theirs / ours
+
+
+def overhead_ratios(rounds: Iterable[Round]) -> tuple[float, ...]:
+    """The overhead ratios of those of ``rounds`` that have one, in their order."""
+    return tuple(ratio for each in rounds if (ratio := each.overhead_ratio) is not None)

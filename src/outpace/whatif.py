@@ -12,7 +12,7 @@ from typing import NamedTuple
 from outpace.dispatch import STRATEGIES, find_strategy
 from outpace.errors import UsageError
 from outpace.prompts import workload
-from outpace.records import Round
+from outpace.records import Round, overhead_ratios
 from outpace.regression import replayed
 from outpace.replay.altered import WORDS, Change, changed, changed_in_words, parse_change
 from outpace.replay.pace import alone
@@ -31,8 +31,11 @@ class Played(NamedTuple):
     @classmethod
     def of(cls, rounds: Sequence[Round]) -> Played:
         """What ``rounds`` come to."""
-        ratios = [ratio for each in rounds if (ratio := each.overhead_ratio) is not None]
-        return cls(median(each.run.makespan_ms for each in rounds), median(ratios), rounds[0].baseline.hosts[0])
+        return cls(
+            median(each.run.makespan_ms for each in rounds),
+            median(overhead_ratios(rounds)),
+            rounds[0].baseline.hosts[0],
+        )
 
 
 @dataclass(frozen=True)

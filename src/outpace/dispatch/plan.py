@@ -54,21 +54,22 @@ class Plan:
 
     def _fit_by_the_earliest_deadline(self, longest_first: Sequence[Prompt]) -> None:
         best = self._queues, self._queued
+        slowest_first = sorted(self._hosts, key=self._expect.rate)
         late = max(map(self._ends, self._hosts))
         early = sum(self._work.values()) / sum(map(self._expect.rate, self._hosts))
         for _ in range(DEADLINES):
             if late - early < NEAR * late:
                 break
             deadline = (early + late) / 2
-            if self._fit(longest_first, deadline) or self._pack(longest_first, deadline):
+            fits = self._fit(longest_first, slowest_first, deadline)
+            if fits or self._pack(longest_first, slowest_first, deadline):
                 best, late = (self._queues, self._queued), max(map(self._ends, self._hosts))
             else:
                 early = deadline
         self._queues, self._queued = best
 
-    def _fit(self, longest_first: Sequence[Prompt], deadline: float) -> bool:
+    def _fit(self, longest_first: Sequence[Prompt], slowest_first: Sequence[str], deadline: float) -> bool:
         self._clear()
-        slowest_first = sorted(self._hosts, key=self._expect.rate)
         for prompt in longest_first:
             work = self._work[prompt.index]
             host = next((host for host in slowest_first if self._finish(host, work) <= deadline + WORTH_S), None)
@@ -77,22 +78,21 @@ class Plan:
             self._put(prompt, host)
         return True
 
-    def _pack(self, longest_first: Sequence[Prompt], deadline: float) -> bool:
+    def _pack(self, longest_first: Sequence[Prompt], slowest_first: Sequence[str], deadline: float) -> bool:
         """As ``_fit``, with other places tried where few prompts are to be given."""
         if self._left > SWAPS_UP_TO:
             return False
-        hosts = sorted(self._hosts, key=self._expect.rate)
         by = deadline + WORTH_S
         places = pack(
             [self._work[prompt.index] for prompt in longest_first],
-            [by * self._expect.rate(host) for host in hosts],
-            [by / self._expect.alone_s(host, 1.0) for host in hosts],
+            [by * self._expect.rate(host) for host in slowest_first],
+            [by / self._expect.alone_s(host, 1.0) for host in slowest_first],
         )
         if places is None:
             return False
         self._clear()
         for prompt, place in zip(longest_first, places, strict=True):
-            self._put(prompt, hosts[place])
+            self._put(prompt, slowest_first[place])
         return True
 
     def __len__(self) -> int:

@@ -30,6 +30,7 @@ from outpace.errors import (
     RequestFailed,
     RequestRefused,
     TimedOut,
+    shortened,
 )
 from outpace.hosts import Host
 
@@ -260,4 +261,4 @@ def clean(text: str, longest: int = 300) -> str:
     """``text`` on one line, without control or direction-changing characters, cut to ``longest`` characters."""
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: longest * 4])
     kept = " ".join(kept.split())
-    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
+    return shortened(kept, longest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from urllib.parse import urlsplit
 
-from outpace.errors import UsageError
+from outpace.errors import UsageError, quoted
 from outpace.hosts import parse_duration_ms
 from outpace.replay.model import speed_curve
 from outpace.replay.pace import OVERLAP_MS, alone
@@ -42,7 +42,7 @@ class Change:
 
 def parse_change(text: str) -> Change:
     """Read one change, such as ``add=desktop*3``; raises ``UsageError`` that says what was wrong and what to write."""
-    shown = repr(text if len(text) <= 80 else text[:79] + "…")
+    shown = quoted(text)
     kind, _, rest = text.partition("=")
     if kind not in WORDS or not rest:
         raise UsageError(f"what if: cannot read {shown}. Write {'; '.join(WORDS.values())}.")

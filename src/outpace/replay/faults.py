@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from outpace.errors import UsageError
+from outpace.errors import UsageError, quoted
 
 KINDS = {
     "refuses": "connections are refused",
@@ -60,7 +60,7 @@ def parse_all(specs: Sequence[str]) -> tuple[Fault, ...]:
 
 def parse(text: str) -> Fault:
     """Read ``HOST:KIND[(PARAMETER)][@START[-END]]``; raises ``UsageError``."""
-    shown = repr(text if len(text) <= 80 else text[:79] + "…")
+    shown = quoted(text)
     found = _FORM.fullmatch(text)
     if found is None or found["kind"] not in KINDS:
         kinds = "; ".join(f"{kind}: {what}" for kind, what in KINDS.items())

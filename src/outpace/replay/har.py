@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import outpace
 from outpace.capacity import Level
 from outpace.documents import read_json, refused, write_json
+from outpace.errors import quoted
 from outpace.prompts import Generation, workload
 from outpace.replay.recording import Exchange, RecordedHost, RecordedRun, Recording
 
@@ -60,7 +61,7 @@ def _require_replayable(recording: Recording) -> None:
         prompt.text.encode()
     for exchange in recording.exchanges:
         if exchange.host not in names:
-            raise ValueError(f"an entry belongs to {_shown(exchange.host)}, which is none of the hosts")
+            raise ValueError(f"an entry belongs to {quoted(exchange.host)}, which is none of the hosts")
         if exchange.prompt is not None and exchange.prompt >= len(recording.workload.prompts):
             raise ValueError(
                 f"an entry answers prompt {exchange.prompt}, and there are {len(recording.workload.prompts)}"
@@ -74,14 +75,14 @@ def _require_hosts(recording: Recording) -> None:
         raise ValueError("two hosts have the same name or the same address")
     for host in recording.hosts:
         if not 0 < (urlsplit(host.url).port or 80) < 65536 or not urlsplit(host.url).hostname:
-            raise ValueError(f"{_shown(host.name)} has no usable URL")
+            raise ValueError(f"{quoted(host.name)} has no usable URL")
         levels = [level.in_flight for level in host.levels]
         if len(set(levels)) < len(levels):
-            raise ValueError(f"{_shown(host.name)} has two levels of the same concurrency")
+            raise ValueError(f"{quoted(host.name)} has two levels of the same concurrency")
         for text in (host.name, host.engine, host.engine_version, host.model, host.model_digest):
             (text or "").encode()  # a report repeats it
-    if recording.baseline not in (None, *names):
-        raise ValueError(f"its baseline is {_shown(recording.baseline)}, which is none of the hosts")
+    if recording.baseline is not None and recording.baseline not in names:
+        raise ValueError(f"its baseline is {quoted(recording.baseline)}, which is none of the hosts")
 
 
 def _require_bounded(recording: Recording) -> None:
@@ -97,10 +98,6 @@ def _require_bounded(recording: Recording) -> None:
     ):
         if number > most:
             raise ValueError(f"it has {number:,} {what}, and {most:,} are the most that are replayed")
-
-
-def _shown(name: str | None) -> str:
-    return repr(name if name is None or len(name) <= 80 else name[:79] + "…")
 
 
 def to_har(recording: Recording) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from outpace.errors import shortened
+
 LINES_SHOWN = 20
 _FIELDS = (
     "host",
@@ -72,5 +74,4 @@ def _changed(what: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 120 else text[:119] + "…"
+    return shortened("nothing" if value is None else str(value), 120)

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from outpace.errors import shortened
 from outpace.report.words import visible
 
 WIDE, NARROW = 880, 300
@@ -132,8 +133,7 @@ def legend(figure: Figure, marks: Sequence[Artist], columns: int, handle: float 
 
 def short(text: str, letters: int) -> str:
     """``text`` for a label: harmless, and at most so many letters."""
-    shown = visible(text)
-    return shown if len(shown) <= letters else shown[: letters - 1] + "…"
+    return shortened(visible(text), letters)
 
 
 def room_for(labels: Sequence[str], letters: int) -> float:
