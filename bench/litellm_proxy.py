@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from outpace.embedded.child import end_with_parent
+from outpace.engines.embedded.child import end_with_parent
 
 RULES = ("simple-shuffle", "least-busy", "latency-based-routing")
 """LiteLLM's rules of choice, called as ``routing_strategy`` calls them."""

@@ -19,9 +19,9 @@ from typing import Any
 
 from litellm_proxy import RULES, ProxyUnavailable, proxy, pytest_options
 
-from outpace.embedded import engine_version, running
-from outpace.errors import UsageError
-from outpace.hosts import parse_duration_ms
+from outpace.engines.embedded import engine_version, running
+from outpace.ground.errors import UsageError
+from outpace.ground.hosts import parse_duration_ms
 from outpace.report import document
 
 BENCH = Path(__file__).parent

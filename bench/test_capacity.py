@@ -6,7 +6,7 @@ beside the reports, and is the limit that strategies of the same session keep to
 
 import pytest
 
-from outpace.plugin import coordinator_clock
+from outpace.suite.plugin import coordinator_clock
 
 
 @pytest.mark.benchmark(group="capacity", timer=coordinator_clock)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outpace.measurement import Measurement
+from outpace.measure.measurement import Measurement
 
 
 @pytest.mark.outpace_last

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from outpace.gate import NOT_ENFORCED
-from outpace.measurement import Measurement
-from outpace.regression import replay, unexpected
+from outpace.judge.gate import NOT_ENFORCED
+from outpace.measure.measurement import Measurement
+from outpace.suite.regression import replay, unexpected
 
 HOW_TO_ACCEPT = "To keep the new figures: pytest bench/test_regression.py --accept"
 

@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from outpace.measurement import Enough, Measurement
-from outpace.plugin import coordinator_clock
+from outpace.measure.measurement import Enough, Measurement
+from outpace.suite.plugin import coordinator_clock
 
 
 @pytest.mark.benchmark(group="strategies", timer=coordinator_clock)

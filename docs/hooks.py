@@ -6,7 +6,7 @@ import contextlib
 import io
 from typing import Any
 
-from outpace import cli
+from outpace.command import cli
 
 RUN_HELP = '--8<-- "run-help"'
 

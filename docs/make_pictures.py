@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from outpace.dispatch import STRATEGIES
-from outpace.regression import replay
 from outpace.report import figures
 from outpace.report.html import write
 from outpace.report.story import read
+from outpace.suite.regression import replay
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
@@ -50,7 +50,7 @@ def timelines(folder: Path) -> None:
 
 def terminal(folder: Path) -> None:
     """What a session of the published machines prints."""
-    command = [sys.executable, "-m", "outpace.cli", "run", f"--hosts=replay:{RECORDINGS / 'phase-0.json'}"]
+    command = [sys.executable, "-m", "outpace.command.cli", "run", f"--hosts=replay:{RECORDINGS / 'phase-0.json'}"]
     options = ["--strategies=all", "--benchmark-disable", "--no-pages", f"--report-dir={folder}"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
     summary = done.stdout[done.stdout.index("= outpace =") :].splitlines()[1:]

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from outpace.dispatch import Coordinator, find_strategy
 from outpace.engines import Client, Identity
 from outpace.engines.detect import engine_for
-from outpace.hosts import Host
-from outpace.prompts import workload
-from outpace.replay import ReplayTransport, VirtualLoop
-from outpace.replay.model import Answer
+from outpace.ground.hosts import Host
+from outpace.simulation.clock import VirtualLoop
+from outpace.simulation.host_model import Answer
+from outpace.simulation.replay_transport import ReplayTransport
+from outpace.workload.prompts import workload
 
 HEAD = b'{"model":"m","response":"one","done":false}\n'
 REST = b'{"model":"m","response":" word","done":false}\n' * 31

@@ -7,13 +7,9 @@ chooses nothing, within one run.
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from virtual import NumberEngine, numbers, run_virtually

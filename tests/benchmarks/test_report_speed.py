@@ -6,14 +6,11 @@ The figures of the steps, and the size of the page, are in the benchmark's extra
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from outpace.report import document, html, markdown, story
 from told import keep, report

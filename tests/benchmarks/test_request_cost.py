@@ -20,8 +20,8 @@ from outpace.dispatch import Coordinator
 from outpace.dispatch.strategies import sequential
 from outpace.engines import Client, Identity
 from outpace.engines.ollama import OllamaEngine
-from outpace.hosts import Host
-from outpace.prompts import Generation, workload
+from outpace.ground.hosts import Host
+from outpace.workload.prompts import Generation, workload
 
 from .instant_engine import ANSWER
 

@@ -15,7 +15,7 @@ from outpace.dispatch.job import Job
 from outpace.dispatch.ledger import Ledger, Outcome, Watcher
 from outpace.dispatch.limits import FixedLimit, Limit
 from outpace.engines import Engine
-from outpace.prompts import Prompt, Workload
+from outpace.workload.prompts import Prompt, Workload
 
 MakeLimit = Callable[[HostKnowledge], Limit]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from outpace.engines import Completion
-from outpace.prompts import Prompt, Workload
+from outpace.workload.prompts import Prompt, Workload
 
 CHARACTERS_A_TOKEN = 4.0
 PROMPT_TOKEN_WORK = 0.1

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from outpace.engines import Engine
-from outpace.errors import RequestFailed
+from outpace.ground.errors import RequestFailed
 
 PING_TIMEOUT_S = 5.0
 

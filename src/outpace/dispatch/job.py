@@ -15,8 +15,8 @@ from outpace.dispatch.health import PING_TIMEOUT_S, Gauge, Health
 from outpace.dispatch.ledger import Ledger
 from outpace.dispatch.limits import Limit
 from outpace.engines import Completion, Engine
-from outpace.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, RequestRefused, TimedOut
-from outpace.prompts import Prompt, Workload
+from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, RequestRefused, TimedOut
+from outpace.workload.prompts import Prompt, Workload
 
 ATTEMPTS_A_HOST = 2
 """So often is one prompt tried on one host before it is left to the others; a busy engine's refusals do not count."""

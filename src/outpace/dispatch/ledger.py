@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import anyio
 
 from outpace.engines import Completion
-from outpace.errors import RequestFailed
-from outpace.prompts import Prompt
-from outpace.records import FailedAttempt, RequestRecord, Run
+from outpace.ground.errors import RequestFailed
+from outpace.ground.records import FailedAttempt, RequestRecord, Run
+from outpace.workload.prompts import Prompt
 
 Watcher = Callable[[str, int, int], None]
 """Called with strategy, prompts done, prompts in all, whenever a prompt is done."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from outpace.dispatch.expectation import Expectation
 from outpace.dispatch.packing import pack
-from outpace.prompts import Prompt
+from outpace.workload.prompts import Prompt
 
 SWAPS_UP_TO = 64
 """With more prompts than this, what a swap of two could win is little, and looking for it takes long."""

@@ -17,8 +17,8 @@ from outpace.dispatch.coordinator import MakeLimit, as_known
 from outpace.dispatch.job import Job
 from outpace.dispatch.limits import AdaptiveLimit, FixedLimit
 from outpace.dispatch.plan import Plan
-from outpace.errors import StrategyUnknown
-from outpace.prompts import Prompt
+from outpace.ground.errors import StrategyUnknown
+from outpace.workload.prompts import Prompt
 
 Strategy = Callable[[Job], Awaitable[None]]
 Limits = int | Literal["sweep", "adaptive"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outpace.engines.client import Client
-from outpace.errors import AnswerUnreadable
-from outpace.hosts import Host
-from outpace.prompts import Generation
+from outpace.ground.errors import AnswerUnreadable
+from outpace.ground.hosts import Host
+from outpace.workload.prompts import Generation
 
 # An answer holds a few hundred bytes a token in every protocol, and Ollama's last line the prompt's tokens as numbers.
 LARGEST_ANSWER_BASE = 64 << 10

@@ -6,8 +6,8 @@ import json
 import re
 
 from outpace.engines.client import Client
-from outpace.errors import RequestFailed
-from outpace.hosts import Host
+from outpace.ground.errors import RequestFailed
+from outpace.ground.hosts import Host
 
 _VLLM_GAUGE = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^\n]*\})? ([0-9]{1,9}(?:\.0)?)$", re.MULTILINE)
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from outpace.errors import (
+from outpace.ground.errors import (
     AnswerUnreadable,
     BodyCut,
     ConnectFailed,
@@ -32,7 +32,7 @@ from outpace.errors import (
     TimedOut,
     shortened,
 )
-from outpace.hosts import Host
+from outpace.ground.hosts import Host
 
 CONNECT_TIMEOUT_S = 10.0
 # llama-server and uvicorn close a connection that was idle for 5 s; one that is about to be closed is not worth using.

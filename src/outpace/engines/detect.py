@@ -13,8 +13,8 @@ from outpace.engines.base import Engine, Identity, reply_ok
 from outpace.engines.client import Client, clean
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
-from outpace.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
-from outpace.hosts import Host
+from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
+from outpace.ground.hosts import Host
 
 PROTOCOLS = ("ollama", "openai")
 LOADING_PAUSE_S = 0.25

@@ -8,9 +8,9 @@ import anyio
 
 from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
 from outpace.engines.client import Client, error_text
-from outpace.errors import AnswerUnreadable, BodyCut, EngineFailed
-from outpace.hosts import Host
-from outpace.prompts import Generation
+from outpace.ground.errors import AnswerUnreadable, BodyCut, EngineFailed
+from outpace.ground.hosts import Host
+from outpace.workload.prompts import Generation
 
 NANOSECONDS = 1e-6
 """Ollama's durations are nanoseconds; a record's are milliseconds."""

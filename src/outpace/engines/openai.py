@@ -13,9 +13,9 @@ import anyio
 from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
 from outpace.engines.busy import in_work
 from outpace.engines.client import Client, error_text
-from outpace.errors import AnswerUnreadable, BodyCut, EngineFailed, RequestRefused
-from outpace.hosts import Host
-from outpace.prompts import Generation
+from outpace.ground.errors import AnswerUnreadable, BodyCut, EngineFailed, RequestRefused
+from outpace.ground.hosts import Host
+from outpace.workload.prompts import Generation
 
 PING_PATHS = {"llama-server": "/health", "vllm": "/health", "ollama": "/api/version"}
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from outpace.ranking import Best
+from outpace.judge.ranking import Best
+from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.report.shape import HostLine, Row, Unanswered
 from outpace.report.words import Foreign, Words, capital, counted, in_words, joined, limit
-from outpace.stats import ROUNDS_FOR_AN_INTERVAL
 
 BASELINE = "sequential"
 VERDICTS = {"pass": "passed", "fail": "failed", "inconclusive": "is inconclusive"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from outpace.capacity import HostCapacity
 from outpace.dispatch import STRATEGIES
+from outpace.judge.capacity import HostCapacity
+from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.report.answer import BASELINE
 from outpace.report.shape import Condition, Failure, HostTime, Latency, Row, Timeline
 from outpace.report.views import most_in_flight
 from outpace.report.words import Foreign, Words, counted, joined, limit, ms, ratio, share
-from outpace.stats import ROUNDS_FOR_AN_INTERVAL
 
 NETWORK_LITTLE = 0.1
 QUEUE_LITTLE = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from outpace.errors import shortened
+from outpace.ground.errors import shortened
 
 LINES_SHOWN = 20
 _FIELDS = (

@@ -11,12 +11,12 @@ from statistics import fmean
 from typing import Any
 
 import outpace
-from outpace.compare import Comparison, HostFigures
-from outpace.documents import read_json, refused, write_json
-from outpace.errors import DocumentInvalid
-from outpace.fairness import Check
-from outpace.prompts import Workload
-from outpace.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.ground.documents import read_json, refused, write_json
+from outpace.ground.errors import DocumentInvalid
+from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.judge.comparison import Comparison, HostFigures
+from outpace.judge.fairness import Check
+from outpace.workload.prompts import Workload
 
 SCHEMA_VERSION = "1.0"
 

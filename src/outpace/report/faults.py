@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from outpace.compare import HARMLESS
-from outpace.errors import RequestFailed
+from outpace.ground.errors import RequestFailed
+from outpace.judge.comparison import HARMLESS
 from outpace.report.shape import Failure, Unanswered
 from outpace.report.views import kind_of
 from outpace.report.words import Foreign

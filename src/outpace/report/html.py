@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from outpace.documents import write_whole
+from outpace.ground.documents import write_whole
 from outpace.report import figures, tables
 from outpace.report.shape import Story
 from outpace.report.story import read

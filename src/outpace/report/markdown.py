@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from outpace.documents import write_whole
+from outpace.ground.documents import write_whole
 from outpace.report import tables
 from outpace.report.shape import Story
 from outpace.report.story import read

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from outpace.capacity import HostCapacity
+from outpace.judge.capacity import HostCapacity
+from outpace.judge.stats import Interval
 from outpace.report.words import Foreign, Words
-from outpace.stats import Interval
 
 PARTS = {
     "network": "network",

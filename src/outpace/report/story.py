@@ -7,10 +7,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outpace import capacity as capacities_of_hosts
-from outpace.compare import Comparison
-from outpace.errors import DocumentInvalid
-from outpace.ranking import Best, best
+from outpace.ground.errors import DocumentInvalid
+from outpace.judge import capacity as capacities_of_hosts
+from outpace.judge.comparison import Comparison
+from outpace.judge.ranking import Best, best
+from outpace.judge.stats import Interval
 from outpace.report import document as reports
 from outpace.report.answer import BASELINE, answer, cautions, noun_of, question
 from outpace.report.conditions import conditions, not_measured
@@ -20,7 +21,6 @@ from outpace.report.latency import latency_of
 from outpace.report.shape import HostLine, Row, Story
 from outpace.report.views import timeline_of
 from outpace.report.words import Foreign
-from outpace.stats import Interval
 
 __all__ = ["Story", "read", "tell"]
 

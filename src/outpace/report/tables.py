@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from outpace.capacity import HostCapacity
+from outpace.judge.capacity import HostCapacity
 from outpace.report.shape import PARTS, Failure, HostLine, Latency, Part, Row, Story, Unanswered
 from outpace.report.words import NOT_TOLD, Foreign, Words, joined, limit, ms, ratio, share, times
 

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from outpace.errors import shortened
+from outpace.ground.errors import shortened
 from outpace.report.words import visible
 
 WIDE, NARROW = 880, 300

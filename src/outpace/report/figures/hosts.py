@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from outpace.capacity import HostCapacity
+from outpace.judge.capacity import HostCapacity
 from outpace.report.figures import canvas
 from outpace.report.figures.canvas import INK, MUTED, Picture, area, legend, picture, room_for, sheet, short
 from outpace.report.figures.parts import look

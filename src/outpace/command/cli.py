@@ -1,0 +1,52 @@
+"""The command line for those who do not think in pytest: ``outpace run | report | compare | what-if | doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import outpace
+from outpace.command import compare, doctor, report, run, what_if
+from outpace.ground.errors import OutpaceError
+
+EPILOG = """\
+examples:
+  outpace doctor --hosts=a=http://127.0.0.1:11434,b=http://100.64.0.7:11434
+  outpace run --hosts=a=http://127.0.0.1:11434,b=http://100.64.0.7:11434 --strategies=all
+  outpace run                        on two engines that start on this machine
+  outpace report reports             report.html and RESULT.md again, from the JSON there
+  outpace compare monday today       what changed, and whether the data can show it
+  outpace what-if ours.json add=b    what one more host like b would bring, by replay
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name; gives the exit status: 0, 1 where a gate failed, 2 for a mistake."""
+    parser = _parser()
+    given, rest = parser.parse_known_args(arguments)
+    if rest and given.command != "run":
+        parser.error(f"{given.command} does not know {' '.join(rest)}")
+    try:
+        return int(given.do(given, rest))
+    except OutpaceError as error:
+        print(f"outpace: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="outpace",
+        description="Do these machines outpace the fastest of them alone,\nby how much, under which dispatch strategy?",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"outpace {outpace.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (run, report, compare, what_if, doctor):
+        command.add_to(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What changed between two sessions: the ratio of their overhead ratios, strategy by strategy, with its interval."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from outpace.dispatch import STRATEGIES
+from outpace.ground.errors import DocumentInvalid
+from outpace.judge.stats import Interval, rounds_ratio_interval
+from outpace.recording import har
+from outpace.report import document
+from outpace.suite.regression import replayed
+
+ROUNDS_THAT_AGREE = 3
+"""Where there are too few for an interval, so many a side, all of them apart, show a change."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One strategy in two sessions; ``factor`` is the second's median overhead ratio / the first's, 1 for no change."""
+
+    strategy: str
+    before: float
+    after: float
+    factor: Interval
+    certain: bool
+
+    def in_words(self) -> str:
+        """The change in one sentence."""
+        said = f"{self.strategy}: {self.before:.3f} before, {self.after:.3f} after"
+        low, high = self.factor.low, self.factor.high
+        if low is None or high is None:
+            spread = "too few rounds for an interval"
+        else:
+            spread = f"{self.factor.confidence:.0%} interval of the change {low - 1:+.1%} to {high - 1:+.1%}"
+        if not self.certain:
+            return f"{said}; no change that the data can show ({self.factor.median - 1:+.1%}, {spread})."
+        word = "slower" if self.factor.median > 1 else "faster"
+        return f"{said}; {abs(self.factor.median - 1):.1%} {word} ({spread})."
+
+
+def changes(before: Path, after: Path, scratch: Path) -> list[Change]:
+    """Compare two sessions, each a folder of reports, or a recording, which is replayed into ``scratch``.
+
+    Strategies that only one of them holds are left out. Raises ``DocumentInvalid`` where there is nothing to compare.
+    """
+    first = _reports(before, scratch / "before")
+    second = _reports(after, scratch / "after")
+    both = [name for name in first if name in second]
+    if not both:
+        raise DocumentInvalid(
+            f"{before} and {after} have no strategy in common: {', '.join(first)} there, {', '.join(second)} here."
+        )
+    return [change for name in both if (change := _change(name, first[name], second[name])) is not None]
+
+
+def _change(strategy: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
+    ratios = [
+        [each["overhead_ratio"] for each in report["rounds"] if each["overhead_ratio"]] for report in (before, after)
+    ]
+    if not all(ratios):
+        return None
+    factor = rounds_ratio_interval(ratios[1], ratios[0])
+    if factor.low is None or factor.high is None:
+        apart = max(ratios[1]) < min(ratios[0]) or min(ratios[1]) > max(ratios[0])
+        certain = apart and min(map(len, ratios)) >= ROUNDS_THAT_AGREE
+    else:
+        certain = factor.low > 1 or factor.high < 1
+    medians = [report["summary"]["overhead_ratio"]["median"] for report in (before, after)]
+    return Change(strategy, medians[0], medians[1], factor, certain)
+
+
+def _reports(source: Path, scratch: Path) -> dict[str, dict[str, Any]]:
+    if source.is_file():
+        recording = har.read(source)
+        for strategy in STRATEGIES:
+            replayed(recording, strategy, scratch)
+        source = scratch
+    found = document.read_all(source)
+    if not found:
+        raise DocumentInvalid(f"There is no report-<strategy>.json in {source}, and it is no recording.")
+    return {report["strategy"]: report for report in found}
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command among argparse's ``commands``."""
+    parser = commands.add_parser("compare", help="what changed between two sessions, and whether the data can show it")
+    parser.add_argument("before", type=Path, metavar="A", help="a folder of reports, or a recording")
+    parser.add_argument("after", type=Path, metavar="B", help="a folder of reports, or a recording")
+    parser.set_defaults(do=_compare)
+
+
+def _compare(given: argparse.Namespace, _rest: Sequence[str]) -> int:
+    with TemporaryDirectory() as scratch:
+        for found in changes(given.before, given.after, Path(scratch)):
+            print(found.in_words())  # noqa: T201
+    return 0

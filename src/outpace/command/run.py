@@ -1,0 +1,80 @@
+"""``outpace run``: pytest over the experiment, for those who do not think in pytest."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import outpace
+from outpace.ground.errors import UsageError
+from outpace.suite import options
+from outpace.suite.plugin import Invocation
+
+INI = """\
+[pytest]
+addopts = --strict-markers -p no:cacheprovider
+filterwarnings = ignore:Module already imported:pytest.PytestAssertRewriteWarning
+junit_family = xunit1
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command among argparse's ``commands``."""
+    parser = commands.add_parser(
+        "run",
+        help="measure: capacity, strategies, gate; reports are written after every round",
+        description="Measure the hosts' capacity, the strategies in paired rounds, and hold them against the gate. "
+        "Options of pytest and pytest-benchmark are passed on: -k, -q, -v, --benchmark-json=FILE.",
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this help")
+    parser.set_defaults(do=_run)
+
+
+def _run(given: argparse.Namespace, rest: Sequence[str]) -> int:
+    if given.help:
+        _print_help()
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        ini = Path(folder) / "pytest.ini"
+        ini.write_text(INI, encoding="utf-8")
+        bench = _bench()
+        tests = [str(bench / f"test_{name}.py") for name in ("capacity", "strategies", "gate")]
+        own = ["-c", str(ini), f"--rootdir={bench}", "-p", "outpace.plugin"]
+        status = pytest.main([*own, *tests, *rest], plugins=[Invocation(shlex.join(["outpace", "run", *rest]))])
+    return 2 if status == pytest.ExitCode.USAGE_ERROR else int(status)
+
+
+def _bench() -> Path:
+    """The experiment: inside the package where a wheel brought it, else at the top of the checkout."""
+    package = Path(outpace.__file__).parent
+    packaged = package / "bench"
+    bench = packaged if packaged.is_dir() else package.parents[1] / "bench"
+    if not bench.is_dir():
+        raise UsageError("This installation of outpace lacks its bench folder: install it again.")
+    return bench
+
+
+class _Group:
+    """Takes pytest's options as argparse does, to show them."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parser = parser
+
+    def getgroup(self, _name: str, _title: str) -> _Group:
+        return self
+
+    def addoption(self, name: str, **how: Any) -> None:
+        self._parser.add_argument(name, **how)
+
+
+def _print_help() -> None:
+    shown = argparse.ArgumentParser(prog="outpace run", add_help=False, usage="outpace run [OPTION]...")
+    options.add_options(_Group(shown))  # type: ignore[arg-type]
+    shown.print_help()

@@ -1,0 +1,206 @@
+"""JSON documents on disk: held against their schema when written and when read, and never seen half written.
+
+They may come from strangers: what is read is a file, of bounded size and of boundedly many values, and what an error
+repeats of it does nothing to a terminal or a log.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tempfile
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import best_match
+
+from outpace.ground.errors import DocumentInvalid, UsageError, shortened
+
+LARGEST_DOCUMENT = 192 << 20
+"""Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 33 MB for five rounds;
+while such a recording is read, it takes four to five times its size in memory."""
+MOST_VALUES = 8_000_000
+"""Places in a document: one for each value, each field and each list. What is small on disk may be large in memory, up
+to 64 bytes a place where there is little else. The same recording of 10,000 prompts has 5.6 million of them."""
+LONGEST_REMARK = 300
+"""Characters of what an error repeats of a document."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+
+class Unwritten(UsageError, OSError):
+    """A file could not be put where it belongs; what had been there is whole. The system's error, in a paragraph."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror or str(error))
+        self._path = path
+
+    def __str__(self) -> str:
+        return (
+            f"{self._path} cannot be written: {self.strerror}. Name another folder, or see to it that this one can "
+            "be written to."
+        )
+
+
+def _is_number(_checker: object, value: object) -> bool:
+    """JSON has no NaN and no infinity, though Python's reader takes them for numbers; nor may sums become such."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number
+        return False
+
+
+def _is_integer(checker: object, value: object) -> bool:
+    return _is_number(checker, value) and (isinstance(value, int) or float(value).is_integer())  # type: ignore[arg-type]
+
+
+_Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
+)
+
+# What pages count with is to be counted with: a report has its whole numbers without a point, as it was written.
+_CountingValidator = validators.extend(  # type: ignore[no-untyped-call]
+    _Validator,
+    type_checker=_Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: isinstance(value, int) and _is_number(checker, value)
+    ),
+)
+
+
+@cache
+def _validator(name: str) -> Any:
+    packaged = files("outpace").joinpath("schemas", f"{name}.schema.json")
+    # A wheel carries the schemas inside the package; a checkout has them at its top.
+    source = packaged if packaged.is_file() else Path(__file__).parents[3] / "schemas" / f"{name}.schema.json"
+    schema = json.loads(source.read_text(encoding="utf-8"))
+    validator = _CountingValidator if name == "report" else _Validator
+    return validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def validate(document: Any, name: str, where: str) -> None:
+    """Hold ``document`` against the schema ``name`` ("report"); ``where`` is what an error calls the document.
+
+    Raises ``DocumentInvalid`` naming the place in the document and what is wrong there.
+    """
+    try:
+        error = best_match(_validator(name).iter_errors(document))
+    except RecursionError as deep:
+        raise refused(f"{where} does not match the {name} schema: it is nested too deep.") from deep
+    if error is not None:
+        at, what = (shortened(text, LONGEST_REMARK) for text in (error.json_path, error.message))
+        raise refused(f"{where} does not match the {name} schema: at {at}: {what}.")
+
+
+def refused(text: str) -> DocumentInvalid:
+    """The error that says ``text``, on one line and without what a terminal would obey, whatever a document held."""
+    return DocumentInvalid("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
+
+
+def write_json(path: Path, document: dict[str, Any], name: str, *, indent: int | None = 1) -> None:
+    """Validate ``document`` against the schema ``name`` and put it at ``path`` whole.
+
+    Raises ``DocumentInvalid`` and, where the folder cannot be written, ``OSError``.
+    """
+    validate(document, name, f"The {name} {path.name}")
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(document, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise refused(f"The {name} {path.name} cannot be written: it holds half of a surrogate pair.") from error
+    write_whole(path, text + "\n")
+
+
+def read_json(path: Path, name: str) -> dict[str, Any]:
+    """Read a document and validate it against the schema ``name``.
+
+    Raises ``DocumentInvalid`` that says what is wrong and where.
+    """
+    document = read_plain(path, name)
+    validate(document, name, f"The {name} {path}")
+    return document
+
+
+def read_plain(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object that no schema of ours describes; raises ``DocumentInvalid``, which calls it ``what``."""
+    text = _text_of(path, what)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise refused(f"The {what} {path} is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise refused(f"The {what} {path} is not a JSON object.")
+    return document
+
+
+def _text_of(path: Path, what: str) -> str:
+    try:
+        # A pipe would be waited for, and a device may never end.
+        if not path.is_file() and path.exists():
+            raise refused(f"The {what} {path} cannot be read: it is no file.")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            data = b"" if size > LARGEST_DOCUMENT else file.read(size)
+    except (OSError, ValueError) as error:  # of a name with a NUL in it
+        raise refused(f"The {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if size > LARGEST_DOCUMENT:
+        raise refused(
+            f"The {what} {path} is larger than {LARGEST_DOCUMENT >> 20} MiB, which is the most that is read. "
+            "Keep fewer rounds, strategies or prompts in one."
+        )
+    bare = _STRING.sub(b"", data)
+    if (places := sum(map(bare.count, b"[{,:"))) > MOST_VALUES:
+        raise refused(
+            f"The {what} {path} has {places:,} values, and {MOST_VALUES:,} are the most that are read. "
+            "Keep fewer rounds, strategies or prompts in one."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refused(f"The {what} {path} is not JSON: it is not UTF-8 at byte {error.start}.") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``Unwritten``."""
+    try:
+        _write_beside(path, text)
+    except OSError as error:
+        raise Unwritten(path, error) from error
+
+
+def _write_beside(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def require_writable(folder: Path, what: str, option: str) -> None:
+    """See to it that ``folder``, which is made if need be, can be written to; ``option`` names another one.
+
+    Raises ``UsageError``, which says that no ``what`` can be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UsageError(
+            f"No {what} can be written to {folder}: {error.strerror or error}. Name another folder by {option}."
+        ) from error

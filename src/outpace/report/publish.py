@@ -1,0 +1,44 @@
+"""What a session leaves behind for people and for CI, beside its reports."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from outpace.ground.documents import write_whole
+from outpace.judge.comparison import Comparison
+
+ACTION_FILE = "benchmark-action.json"
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | None) -> list[Path]:
+    """Write report.html, RESULT.md and the figures for github-action-benchmark into ``folder``.
+
+    Where ``GITHUB_STEP_SUMMARY`` names a file, RESULT.md is appended to it. Gives the paths for people. Raises
+    ``OSError``.
+    """
+    from outpace.report import html, markdown  # matplotlib takes a while to load, and not every session publishes
+
+    paths = [html.write(folder, invocation), markdown.write(folder, invocation)]
+    write_action_file(folder, comparisons)
+    if target := os.environ.get(SUMMARY_VARIABLE):
+        with Path(target).open("a", encoding="utf-8") as summary:
+            summary.write(paths[1].read_text(encoding="utf-8") + "\n")
+    return paths
+
+
+def write_action_file(folder: Path, comparisons: Iterable[Comparison]) -> None:
+    """Write the overhead ratios as github-action-benchmark's ``customSmallerIsBetter`` reads them."""
+    figures = []
+    for comparison in comparisons:
+        ratio = comparison.ratio
+        if ratio is None:
+            continue
+        told = {"name": f"overhead ratio, {comparison.strategy}", "unit": "ratio", "value": round(ratio.median, 6)}
+        if ratio.low is not None and ratio.high is not None:
+            told["range"] = f"{ratio.low:.3f} to {ratio.high:.3f}"
+        figures.append(told)
+    write_whole(folder / ACTION_FILE, json.dumps(figures, indent=1) + "\n")

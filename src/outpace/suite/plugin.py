@@ -1,0 +1,241 @@
+"""The pytest plugin: options, fixtures, progress and the summary.
+
+It is loaded by name (``pytest_plugins = ["outpace.plugin"]`` in a conftest.py), not by an entry point: its options
+are the experiment's, and would be in the way of every other test run on the machine.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from outpace.ground.documents import require_writable
+from outpace.ground.errors import OutpaceError, UsageError
+from outpace.judge import capacity
+from outpace.judge.capacity import Capacity
+from outpace.measure.measurement import Measurement
+from outpace.measure.session import Session
+from outpace.measure.sweep import sweep, write_capacities
+from outpace.report.publish import publish
+from outpace.suite.command_line import CommandLine, read_options
+from outpace.suite.options import add_options
+from outpace.suite.progress import Progress
+from outpace.suite.summary import write_summary
+
+_state_key = pytest.StashKey["State"]()
+
+
+class State:
+    """What one pytest session measures."""
+
+    def __init__(self, config: pytest.Config, asked: CommandLine) -> None:
+        self.asked = asked
+        self.progress = Progress(config, asked.rounds, len(asked.strategies), open_ended=asked.within is not None)
+        self.session: Session | None = None
+        self.measurements: dict[str, Measurement] = {}
+        self.swept: list[str] = []
+
+    def measurement(self, strategy: str) -> Measurement:
+        """The measurement of ``strategy``, begun at the first call."""
+        assert self.session is not None
+        if strategy not in self.measurements:
+            self.measurements[strategy] = Measurement(
+                self.session,
+                strategy,
+                report_dir=self.asked.report_dir,
+                threshold=self.asked.threshold,
+                keep_answers=self.asked.keep_answers,
+                within=self.asked.within,
+                on_round=self.progress.round_done,
+            )
+        return self.measurements[strategy]
+
+    def sweep(self, host: str) -> Capacity:
+        """Measure the capacity of ``host``, and keep it beside the reports."""
+        assert self.session is not None
+        with self.progress.saying(f"measuring what concurrency does to {host}"):
+            found = sweep(self.session, host)
+        self.swept.append(host)
+        write_capacities(self.session, self.asked.report_dir / capacity.FILE)
+        return found
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A pytest plugin that says which command a session goes back to, where it is not pytest's own."""
+
+    command: str
+
+
+_open: list[State] = []
+
+
+def coordinator_clock() -> float:
+    """The clock of the session that is being measured, in seconds: the timer of its benchmarks."""
+    state = _open[-1]
+    assert state.session is not None
+    return state.session.now()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options, so that a mistake in them is told before anything starts."""
+    config.addinivalue_line("markers", "outpace_last: run after everything that measures.")
+    config.addinivalue_line("markers", "outpace_replays: replays recordings, whatever --hosts says.")
+    try:
+        config.stash[_state_key] = State(config, read_options(config))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test of a measurement one case a strategy."""
+    asked = metafunc.config.stash[_state_key].asked
+    if {"measurement", "measured"} & set(metafunc.fixturenames):
+        metafunc.parametrize("strategy", asked.strategies, scope="session")
+    if "recording" in metafunc.fixturenames and "replayed_strategy" in metafunc.fixturenames:
+        metafunc.parametrize("recording", asked.recordings, ids=lambda path: path.stem, scope="session")
+        metafunc.parametrize("replayed_strategy", asked.replayed, scope="session")
+    if "sweep_host" in metafunc.fixturenames:
+        metafunc.parametrize("host", asked.hosts, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what judges the measurements behind what makes them; leave replays out where live hosts are measured."""
+    items.sort(key=lambda item: item.get_closest_marker("outpace_last") is not None)
+    if _measures(items) and config.stash[_state_key].asked.settings.recording is None:
+        replays = [item for item in items if item.get_closest_marker("outpace_replays")]
+        items[:] = [item for item in items if item not in replays]
+        config.hook.pytest_deselected(items=replays)
+
+
+def _measures(items: Sequence[pytest.Item]) -> bool:
+    return any({"measurement", "sweep_host"} & set(getattr(item, "fixturenames", ())) for item in items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Open the experiment where a test measures; what stands in its way ends the session in one paragraph."""
+    config = session.config
+    state = config.stash[_state_key]
+    if not _measures(session.items) or config.option.collectonly or session.testsfailed:
+        return (yield)
+    try:
+        require_writable(state.asked.report_dir, "report", "--report-dir")
+        if state.asked.settings.record is not None:
+            require_writable(state.asked.settings.record.parent, "recording", "--record")
+        with state.progress.saying("starting the hosts and loading the models"):
+            state.session = Session(state.asked.settings, watch=state.progress.watch).__enter__()
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    _open.append(state)
+    try:
+        return (yield)
+    finally:
+        _open.remove(state)
+        state.session.__exit__()
+
+
+@pytest.fixture
+def measurement(strategy: str, pytestconfig: pytest.Config) -> Measurement:
+    """The measurement of one strategy in this session."""
+    state = pytestconfig.stash[_state_key]
+    state.progress.follow(state.measurement(strategy))
+    return state.measurement(strategy)
+
+
+@pytest.fixture
+def sweep_host(host: str, pytestconfig: pytest.Config) -> Callable[[], Capacity]:
+    """Measures what concurrency does to one host, and keeps it in capacity.json beside the reports."""
+    return partial(pytestconfig.stash[_state_key].sweep, host)
+
+
+@pytest.fixture
+def measured(strategy: str, pytestconfig: pytest.Config) -> Measurement | None:
+    """The measurement of one strategy as far as it went in this session, None where it was not begun."""
+    return pytestconfig.stash[_state_key].measurements.get(strategy)
+
+
+@pytest.fixture
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How many rounds each strategy gets, at most where its interval ends them."""
+    return pytestconfig.stash[_state_key].asked.rounds
+
+
+@pytest.fixture
+def accept(pytestconfig: pytest.Config) -> bool:
+    """Whether the figures of the replays are to be kept as the expected ones."""
+    return bool(pytestconfig.option.accept)
+
+
+@pytest.fixture
+def enforced(strategy: str, pytestconfig: pytest.Config) -> bool:
+    """Whether the gate of this strategy fails the session."""
+    return strategy in pytestconfig.stash[_state_key].asked.enforced
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What hosts do wrong is told in its own words, without a traceback; pytest's own mark has a line to itself."""
+    item.config.stash[_state_key].progress.clear()
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, OutpaceError):
+        report.longrepr = str(call.excinfo.value)
+    return report
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_generate_machine_info(config: pytest.Config) -> dict[str, Any] | None:
+    """A replay is the same on every machine, and so is what pytest-benchmark writes of it."""
+    return {"node": "replay"} if config.stash[_state_key].asked.settings.recording else None
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_generate_commit_info(config: pytest.Config) -> dict[str, Any] | None:
+    """A replay is that of its recording, whatever is checked out."""
+    return {"id": "replay", "dirty": False} if config.stash[_state_key].asked.settings.recording else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Give a replay the date of its recording."""
+    recording = config.stash[_state_key].asked.settings.recording
+    if recording is not None:
+        output_json["datetime"] = recording.created
+
+
+def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -> None:
+    """Write the pages for people; that they cannot be written loses nothing, as they can be built from the reports."""
+    measured = [each for each in state.measurements.values() if each.rounds]
+    if not measured:
+        return
+    try:
+        paths = publish(state.asked.report_dir, [each.comparison() for each in measured], invocation)
+    except (OSError, OutpaceError) as error:
+        reporter.write_line(f"outpace: report.html was not written: {error}", yellow=True)
+        return
+    if reporter.verbosity >= 0:
+        reporter.write_line(f"to read: {', '.join(map(str, paths))}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write what was measured below the tests' results."""
+    state = config.stash.get(_state_key, None)
+    if state is not None and state.session is not None:
+        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept)
+        if state.asked.pages:
+            others = [each.command for each in config.pluginmanager.get_plugins() if isinstance(each, Invocation)]
+            asked = others[0] if others else shlex.join(["pytest", *map(str, config.invocation_params.args)])
+            _publish(terminalreporter, state, asked)

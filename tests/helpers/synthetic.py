@@ -1,0 +1,176 @@
+"""Hosts made of numbers behind the whole HTTP client: real engines' protocols, real parsers, virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+
+import anyio
+import httpx
+
+from outpace.dispatch import Coordinator, Limits, Outcome, Strategy, find_strategy, limit_of
+from outpace.engines import Client, Engine, Identity
+from outpace.engines.detect import engine_for
+from outpace.ground.hosts import Host
+from outpace.simulation.clock import VirtualLoop
+from outpace.simulation.fault_schedule import Fault
+from outpace.simulation.faulty_transport import FaultyTransport
+from outpace.simulation.host_model import Answer
+from outpace.simulation.replay_transport import ReplayTransport
+from outpace.workload.prompts import Generation, workload
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A host that takes ``work_ms`` for any prompt, ``slots`` of them at once without slowing down.
+
+    With ``late_head`` its status comes with the first text, as most engines' does, and not as soon as it is asked.
+    """
+
+    name: str
+    work_ms: float = 1000.0
+    slots: int = 1
+    protocol: str = "ollama"
+    round_trip_ms: float = 2.0
+    late_head: bool = False
+
+    @property
+    def host(self) -> SimpleNamespace:
+        return SimpleNamespace(round_trip_ms=self.round_trip_ms, slots=self.slots, protocol=self.protocol)
+
+    @staticmethod
+    def speed(_in_work: int) -> float:
+        return 1.0
+
+    def answer(self, prompt: int, _scene: object) -> Answer:
+        head, rest = said(self.protocol, prompt)
+        return Answer("text/plain", head, rest, b"", self.work_ms / 4, self.work_ms, self.work_ms)
+
+
+def answer_to(prompt: int) -> str:
+    """The one right answer."""
+    return f"the whole answer to {prompt}."
+
+
+@cache
+def said(protocol: str, prompt: int) -> tuple[bytes, bytes]:
+    """The right answer as an engine sends it, in two pieces."""
+    words = [word + " " for word in answer_to(prompt).split()]
+    words[-1] = words[-1].strip()
+    if protocol == "ollama":
+        parts = [{"response": word, "done": False} for word in words]
+        parts.append({"response": "", "done": True, "total_duration": 1, "eval_duration": 1, "eval_count": len(words)})
+        lines = [json.dumps(part).encode() + b"\n" for part in parts]
+    else:
+        events = [{"choices": [{"delta": {"content": word}, "finish_reason": None}]} for word in words]
+        events.append({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"completion_tokens": len(words)}})
+        lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events] + [b"data: [DONE]\n\n"]
+    return lines[0], b"".join(lines[1:])
+
+
+class Wires(httpx.AsyncBaseTransport):
+    """What lies below the faults: ``inner``, with the late heads of the hosts in ``late``; counts what is open."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, late: Collection[str] = ()) -> None:
+        self._inner, self._late = inner, late
+        self.open = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        wire = response.stream = _Wire(self, response.stream)
+        if request.method == "POST" and request.url.netloc.decode() in self._late:
+            try:
+                await wire.first()
+            except BaseException:
+                await wire.aclose()
+                raise
+        return response
+
+
+class _Wire(httpx.AsyncByteStream):
+    def __init__(self, wires: Wires, inner: httpx.AsyncByteStream) -> None:
+        self._wires, self._inner, self._pieces = wires, inner, aiter(inner)
+        self._first = b""
+        self._open = True
+        wires.open += 1
+
+    async def first(self) -> None:
+        self._first = await anext(self._pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            yield self._first
+        async for piece in self._pieces:
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+        self._wires.open -= self._open
+        self._open = False
+
+
+@dataclass
+class Played:
+    """What came of a run, how long it took to return (virtual seconds), and how many requests were made.
+
+    ``watched`` is what the watcher was told of prompts done, ``left_open`` how many responses nobody closed.
+    """
+
+    outcome: Outcome
+    took_s: float
+    requests: int = field(default=0)
+    watched: list[tuple[int, int]] = field(default_factory=list)
+    left_open: int = 0
+
+
+def play(
+    hosts: Sequence[Synthetic],
+    faults: Sequence[Fault] = (),
+    *,
+    strategy: str | Strategy = "serial-per-side",
+    prompts: int = 8,
+    timeout_s: float = 30.0,
+    max_tokens: int = 32,
+    limits: Limits = "sweep",
+    coordinator: Callable[..., Coordinator] = Coordinator,
+) -> Played:
+    """Run ``prompts`` prompts over ``hosts`` while ``faults`` act."""
+    work = workload([f"prompt {number}" for number in range(prompts)], Generation(max_tokens))
+    texts = tuple(prompt.text for prompt in work.prompts)
+    replay = ReplayTransport({f"{host.name}:1": host for host in hosts}, texts)  # type: ignore[misc]
+    inner = Wires(replay, {f"{host.name}:1" for host in hosts if host.late_head})
+    watched: list[tuple[int, int]] = []
+    names = {f"{host.name}:1": host.name for host in hosts}
+    how = find_strategy(strategy) if isinstance(strategy, str) else strategy
+
+    async def main() -> Played:
+        faulty = FaultyTransport(inner, faults, names)
+        async with Client(timeout_s=timeout_s, transport=faulty) as client:
+            engines = {host.name: _engine(client, host) for host in hosts}
+            began = anyio.current_time()
+            faulty.begin()
+            outcome = await coordinator(engines, timeout_s=timeout_s, watch=lambda _, *done: watched.append(done)).run(
+                str(strategy),
+                how,
+                work,
+                [host.name for host in hosts],
+                cache_key="k",
+                limit=limit_of(strategy if isinstance(strategy, str) else "pull", limits),
+            )
+            faulty.end()
+            return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        played = runner.run(main())
+    played.requests = sum(request.attempts for request in played.outcome.run.requests)
+    return played
+
+
+def _engine(client: Client, host: Synthetic) -> Engine:
+    identity = Identity("ollama" if host.protocol == "ollama" else "vllm", host.protocol, None, {"m": None})
+    return engine_for(client, Host(host.name, f"http://{host.name}:1", (host.name,)), identity, "m")

@@ -1,0 +1,116 @@
+"""The gate: a verdict that agrees with the interval, and a reason that says why."""
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from outpace.judge.comparison import Comparison
+from outpace.judge.gate import DEFAULT_THRESHOLD, NOT_ENFORCED, judge
+from outpace.judge.stats import median_interval
+
+ratio_lists = st.lists(st.floats(min_value=0.01, max_value=50.0), min_size=1, max_size=12)
+thresholds = st.floats(min_value=0.01, max_value=50.0)
+
+
+def measured(*ratios, strategy="serial-per-side"):
+    ratio = median_interval(ratios) if ratios else None
+    speedup = 1 / ratio.median if ratio else None
+    return Comparison(strategy, len(ratios), ratio, ratios, speedup, None, None, {}, ())
+
+
+def bounds(ratios):
+    """What the ratio is held to lie in: the interval, or all rounds where they are too few for one."""
+    ratio = median_interval(ratios)
+    return (min(ratios), max(ratios)) if ratio.low is None else (ratio.low, ratio.high)
+
+
+def test_the_threshold_is_2_unless_another_is_asked_for():
+    assert DEFAULT_THRESHOLD == 2.0
+    assert judge(measured(1.9)).threshold == 2.0
+    assert judge(measured(1.9), 1.5).threshold == 1.5
+    assert frozenset({"all-parallel"}) == NOT_ENFORCED
+
+
+@given(ratio_lists, thresholds)
+@example([2.0], 2.0)
+@example([1.0, 2.0], 2.0)
+@example([1.9, 1.9, 1.9, 1.9, 2.0], 2.0)
+@example([1.0, 1.0, 2.0, 3.0, 3.0], 2.0)
+def test_the_verdict_agrees_with_where_the_interval_lies(ratios, threshold):
+    low, high = bounds(ratios)
+    expected = "pass" if high < threshold else "fail" if low >= threshold else "inconclusive"
+    found = judge(measured(*ratios), threshold)
+    assert found.verdict == expected
+    assert found.threshold == threshold
+
+
+@given(ratio_lists, thresholds, thresholds)
+def test_a_higher_threshold_never_fails_what_a_lower_one_passes(ratios, one, other):
+    order = ["fail", "inconclusive", "pass"]
+    lower, higher = (judge(measured(*ratios), threshold).verdict for threshold in sorted((one, other)))
+    assert order.index(lower) <= order.index(higher)
+
+
+@given(ratio_lists, thresholds)
+def test_the_reason_names_strategy_ratio_interval_rounds_and_threshold(ratios, threshold):
+    low, high = bounds(ratios)
+    said = judge(measured(*ratios), threshold).reason
+    assert said.startswith("serial-per-side: ")
+    assert f"overhead ratio {median_interval(ratios).median:.3f}" in said
+    assert f"{low:.3f} to {high:.3f} over {len(ratios)} round" in said
+    assert f"threshold {threshold:g}" in said
+    assert ("94% interval" in said) == (len(ratios) == 5)
+    assert ("95% interval" in said) == (len(ratios) > 5)
+    assert ("too few for an interval" in said) == (len(ratios) < 5)
+    assert "\n" not in said
+
+
+@given(ratio_lists, thresholds)
+def test_inconclusive_says_how_many_more_rounds_might_settle_it(ratios, threshold):
+    found = judge(measured(*ratios), threshold)
+    more = re.search(r"about (\d+) more rounds might settle it \(--rounds=(\d+)\)", found.reason)
+    hardly = "hardly settle it" in found.reason
+    assert bool(more) + hardly == (found.verdict == "inconclusive")
+    if more:
+        assert int(more[1]) >= 1
+        assert int(more[2]) == len(ratios) + int(more[1]) >= 5
+
+
+def test_more_rounds_are_asked_for_the_nearer_the_threshold_lies():
+    # The interval of 1.0, 1.1, ... reaches 0.28 beyond its median, 1.4; it narrows with the square root of the rounds.
+    ratios = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8]
+    low, high = bounds(ratios)
+    assert (low, high) == (pytest.approx(1.123, abs=1e-3), pytest.approx(1.677, abs=1e-3))
+    assert "about 5 more rounds" in judge(measured(*ratios), 1.625).reason
+    assert "about 22 more rounds" in judge(measured(*ratios), 1.55).reason
+    assert "hardly settle it" in judge(measured(*ratios), 1.41).reason
+
+
+def test_a_ratio_on_the_threshold_is_not_below_it():
+    assert judge(measured(2.0)).verdict == "fail"
+    assert judge(measured(1.999)).verdict == "pass"
+
+
+def test_one_slow_round_among_few_is_inconclusive_and_five_are_asked_for():
+    found = judge(measured(0.9, 0.9, 2.01))
+    assert found.verdict == "inconclusive"
+    assert "about 2 more rounds might settle it (--rounds=5)" in found.reason
+
+
+def test_nothing_measured_fails():
+    found = judge(measured())
+    assert found.verdict == "fail"
+    assert found.reason == "serial-per-side was not measured: no round of it finished."
+
+
+@given(ratio_lists)
+def test_a_strategy_that_did_not_finish_fails_however_fast_it_was(ratios):
+    found = judge(measured(*ratios), threshold=100.0, problem="prompt 3 was answered by no host")
+    assert found.verdict == "fail"
+    assert found.reason == "serial-per-side did not finish: prompt 3 was answered by no host"
+
+
+def test_a_strategy_that_is_not_enforced_by_default_is_judged_like_any_other():
+    assert judge(measured(6.47, strategy="all-parallel")).verdict == "fail"

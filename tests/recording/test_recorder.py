@@ -1,0 +1,278 @@
+"""Recording a session: what is kept of it, what is not, and that it replays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import REPOSITORY, ThreadedHosts, ollama
+from outpace.measure.measurement import Measurement
+from outpace.measure.session import Session
+from outpace.measure.worlds import Settings
+from outpace.recording import har
+from outpace.recording.recorder import Recorder, RecordingTransport
+from outpace.recording.recording import Exchange
+from outpace.recording.redaction import _blot_chunks, redacted
+from outpace.suite.regression import replay
+from outpace.workload.prompts import DEFAULT_PROMPTS
+from virtual import run_virtually
+
+pytest_plugins = ["pytester"]
+
+ROUNDS = 2
+RECORDINGS = REPOSITORY / "bench" / "recordings"
+
+
+@pytest.fixture(scope="module")
+def session_file(tmp_path_factory) -> tuple[Path, Path]:
+    """The recording of a session, and one of its like without texts."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OUTPACE_TOKEN_A", "hush-hush")
+        for name, redact in (("plain", False), ("redacted", True)):
+            with ThreadedHosts(ollama("m", pause_s=0.03), ollama("m", pause_s=0.04)) as hosts:
+                measure(hosts, folder / f"{name}.json", folder, redact=redact)
+    return folder / "plain.json", folder / "redacted.json"
+
+
+def measure(hosts: ThreadedHosts, file: Path, folder: Path, *, redact: bool = False) -> None:
+    settings = Settings(
+        hosts=hosts.hosts,
+        record=file,
+        redact_text=redact,
+        baseline="a",
+        timeout_s=10,
+    )
+    with Session(settings) as session:
+        measurement = Measurement(session, "serial-per-side", report_dir=folder)
+        measurement.measure(ROUNDS)
+
+
+def test_every_run_is_kept_with_its_exchanges(session_file) -> None:
+    found = har.read(session_file[0])
+    names = ["solo@a#0", "solo@b#0"] + [
+        f"serial-per-side#{i}{half}" for i in range(ROUNDS) for half in ("", "/baseline")
+    ]
+    assert sorted(run.name for run in found.runs) == sorted(names)
+    assert all(run.makespan_ms for run in found.runs)
+    for name in names:
+        prompts = sorted(each.prompt for each in found.exchanges if each.run == name)
+        assert prompts == list(range(8))
+    for each in found.exchanges:
+        moments = [ms for ms, _ in each.chunks]
+        assert moments == sorted(moments)
+        assert moments[-1] <= each.wall_ms + 0.002
+        assert json.loads(each.sent)["prompt"] == DEFAULT_PROMPTS[each.prompt]
+
+
+def test_the_capacity_of_each_host_is_kept(session_file) -> None:
+    for host in har.read(session_file[0]).hosts:
+        assert host.round_trip_ms > 0
+        assert [level.in_flight for level in host.levels] == [1, 2, 4, 8]
+        # These hosts answer everything at once.
+        assert host.levels[2].tokens_per_s > 2 * host.levels[0].tokens_per_s
+
+
+def test_it_replays_to_what_was_measured(session_file, tmp_path: Path) -> None:
+    for file in session_file:
+        found = har.read(file)
+        settings = Settings(recording=found, workload=found.workload, baseline=found.baseline)
+        with Session(settings) as session:
+            measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
+            measurement.measure(ROUNDS)
+        assert len(measurement.replay_errors) == ROUNDS
+        assert max(map(abs, measurement.replay_errors)) < 0.1
+
+
+def test_no_token_enters(session_file) -> None:
+    for file in session_file:
+        assert b"hush" not in file.read_bytes()
+        assert b"uthorization" not in file.read_bytes()
+
+
+def test_without_texts_no_word_of_prompts_or_answers_is_left(session_file) -> None:
+    plain, blotted = session_file[0].read_text(), session_file[1].read_text()
+    words = {word for text in DEFAULT_PROMPTS for word in text.split() if len(word) > 5}
+    assert all(word in plain for word in words)
+    assert not [word for word in words if word in blotted]
+
+
+def test_without_texts_a_recording_replays_to_the_same_figures(tmp_path: Path) -> None:
+    found = har.read(REPOSITORY / "bench" / "recordings" / "vllm.json")
+    reports = []
+    for name, each in (("plain", found), ("blotted", redacted(found))):
+        with Session(Settings(recording=each, workload=each.workload, baseline=each.baseline)) as session:
+            measurement = Measurement(session, "all-parallel", report_dir=tmp_path / name)
+            measurement.measure(1)
+        reports.append(measurement.rounds)
+    assert reports[0] == reports[1]
+
+
+def test_without_texts_lengths_and_moments_stay() -> None:
+    found = har.read(REPOSITORY / "bench" / "recordings" / "ollama-np1.json")
+    for before, after in zip(found.exchanges, redacted(found).exchanges, strict=True):
+        assert [ms for ms, _ in before.chunks] == [ms for ms, _ in after.chunks]
+        if before.answered:
+            assert len(spoken(before)) == len(spoken(after))
+            assert set(spoken(after)) == {"x"}
+            assert b'"context":[0,0,0' in after.body
+
+
+def spoken(exchange: Exchange) -> str:
+    return "".join(json.loads(line).get("response", "") for line in exchange.body.splitlines())
+
+
+@given(st.text(min_size=1), st.lists(st.integers(1, 200), max_size=6), st.sampled_from(["ollama", "openai"]))
+def test_no_answer_survives_however_it_was_cut_into_pieces(text: str, cuts: list[int], protocol: str) -> None:
+    secret = f"S3CRET{text}"
+    if protocol == "ollama":
+        body = (
+            json.dumps({"response": secret, "done": False}, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        )
+    else:
+        event = {"choices": [{"delta": {"content": secret}}]}
+        body = b"data: " + json.dumps(event).encode() + b"\n\ndata: [DONE]\n\n"
+    pieces, at = [], 0
+    for cut in cuts:
+        pieces.append((0.0, body[at : at + cut]))
+        at += cut
+    pieces.append((1.0, body[at:]))
+    blotted = b"".join(piece for _, piece in _blot_chunks(tuple(pieces)))
+    assert b"S3CRET" not in blotted
+    assert blotted.count(b"\n") == body.count(b"\n")
+
+
+def test_a_line_that_is_no_protocol_of_ours_is_blotted_whole() -> None:
+    assert _blot_chunks(((0.0, b"S3CRET words\nS3"), (1.0, b"CRET"))) == ((0.0, b"xxxxxxxxxxxx\n"), (1.0, b"xxxxxx"))
+
+
+def test_what_failed_is_kept_with_its_reason(tmp_path: Path) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m", refuses="remote work")) as hosts:
+        measure_once = tmp_path / "r.json"
+        measure(hosts, measure_once, tmp_path)
+    found = har.read(measure_once)
+    refused = [each for each in found.exchanges if each.host == "b" and each.prompt == 4]
+    assert {each.status for each in refused} == {400}
+    assert not any(each.answered for each in refused)
+    assert [run.makespan_ms for run in found.runs if run.name == "solo@b#0"] == [None]
+
+
+def test_a_session_that_is_cut_keeps_its_finished_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(self: Measurement) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Measurement, "settle", cut)
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts, pytest.raises(KeyboardInterrupt):
+        measure(hosts, tmp_path / "r.json", tmp_path)
+    found = har.read(tmp_path / "r.json")
+    assert [run.name for run in found.runs][-1] == "serial-per-side#0"
+    assert replace(found, runs=()).rounds == 1
+
+
+def test_a_recording_is_made_and_replayed_on_the_command_line(pytester: pytest.Pytester, monkeypatch) -> None:
+    pytester.makeconftest((REPOSITORY / "conftest.py").read_text())
+    shutil.copytree(REPOSITORY / "bench", pytester.path / "bench", ignore=shutil.ignore_patterns("recordings", "__py*"))
+    monkeypatch.setenv("OUTPACE_TOKEN_A", "hush-hush")
+    options = ("bench/test_strategies.py", "-p", "no:cacheprovider", "--strategies=serial-per-side")
+    once = ("--record=r.json", "--rounds=1", "--baseline=a")
+    with ThreadedHosts(ollama("m", pause_s=0.03), ollama("m", pause_s=0.03)) as hosts:
+        pytester.runpytest_subprocess(*options, hosts.option, *once).assert_outcomes(passed=1)
+        assert "Bearer hush-hush" in {asked.headers.get("authorization") for asked in hosts.asked}
+    found = har.read(pytester.path / "r.json")
+    assert "hush" not in (pytester.path / "r.json").read_text()
+    names = ["solo@a#0", "solo@b#0", "serial-per-side#0/baseline", "serial-per-side#0"]
+    assert [run.name for run in found.runs] == names
+    assert sorted((each.run, each.prompt) for each in found.exchanges) == sorted(
+        (name, prompt) for name in names for prompt in range(8)
+    )
+    pytester.runpytest_subprocess(*options, "--hosts=replay:r.json").assert_outcomes(passed=1)
+    report = json.loads((pytester.path / "reports" / "report-serial-per-side.json").read_text())
+    assert report["replay_error"]["runs"] == 1
+
+
+def test_the_file_can_be_read_after_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    end = Recorder.end
+
+    def end_and_read(self: Recorder, *how) -> None:
+        end(self, *how)
+        seen.append([run.name for run in har.read(tmp_path / "r.json").runs])
+
+    monkeypatch.setattr(Recorder, "end", end_and_read)
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        measure(hosts, tmp_path / "r.json", tmp_path)
+    assert [len(names) for names in seen] == list(range(1, 3 + 2 * ROUNDS))
+    assert all(later[:-1] == earlier for earlier, later in pairwise(seen))
+
+
+def test_a_connection_that_was_refused_is_kept_with_its_error() -> None:
+    async def main() -> list[Exchange]:
+        transport = RecordingTransport(httpx.AsyncHTTPTransport())
+        transport.run = "serial-per-side#0"
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.post(f"http://127.0.0.1:{port}/api/generate", json={"prompt": "p"})
+        return transport.exchanges
+
+    with socket.socket() as deaf:  # bound and not listening: connections to it are refused
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        (only,) = anyio.run(main)
+    assert only.error.startswith("ConnectError: ")
+    assert (only.status, only.chunks, only.answered) == (0, (), False)
+
+
+@pytest.mark.parametrize("name", ["ollama-np1", "llama-server-np4", "vllm"])
+@pytest.mark.parametrize("strategy", ["serial-per-side", "all-parallel"])
+def test_every_recording_without_texts_has_the_same_makespans_and_tokens(name, strategy, tmp_path: Path) -> None:
+    har.write(tmp_path / "r.json", redacted(har.read(RECORDINGS / f"{name}.json")))
+    runs = [
+        [each.run for each in replay(file, strategy, tmp_path).rounds]
+        for file in (RECORDINGS / f"{name}.json", tmp_path / "r.json")
+    ]
+    assert [(run.makespan_ms, run.output_tokens) for run in runs[0]] == [
+        (run.makespan_ms, run.output_tokens) for run in runs[1]
+    ]
+
+
+texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=4)
+
+
+@given(texts, st.booleans(), st.lists(st.integers(0, 60), max_size=8), st.sampled_from([b"", b"data: "]))
+def test_of_a_text_its_length_alone_is_left(said: list[str], escaped: bool, cuts: list[int], prefix: bytes) -> None:
+    lines = [prefix + json.dumps({"response": text}, ensure_ascii=escaped).encode() for text in said]
+    body, at = b"\n".join(lines), 0
+    pieces = []
+    for cut in cuts:
+        pieces.append((float(at), body[at : at + cut]))
+        at += cut
+    after = _blot_chunks((*pieces, (float(at), body[at:])))
+    assert [ms for ms, _ in after] == [*(ms for ms, _ in pieces), float(at)]
+    left = b"".join(piece for _, piece in after).split(b"\n")
+    assert [json.loads(line.removeprefix(prefix))["response"] for line in left] == ["x" * len(text) for text in said]
+
+
+def test_a_request_that_is_cancelled_before_it_is_answered_is_kept() -> None:
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+            return await anyio.sleep_forever()
+
+    async def main() -> list[Exchange]:
+        transport = RecordingTransport(Silent())
+        transport.run = "serial-per-side#0"
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=None) as client:
+            with anyio.move_on_after(5):
+                await client.post("http://a:1/api/generate", json={"prompt": "p"})
+        return transport.exchanges
+
+    assert [each.status for each in run_virtually(main)] == [0]

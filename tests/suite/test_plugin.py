@@ -1,0 +1,270 @@
+"""The command line as a user meets it: options, errors in one paragraph, rounds, reports, gate, summary."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from harness import ThreadedHosts, ollama, paragraph_of, run
+from outpace.judge import capacity
+from outpace.workload.prompts import DEFAULT_PROMPTS
+from suites import PUBLISHED, report
+
+pytest_plugins = ["pytester"]
+
+# Answers of milliseconds: where the gate is not what is tested, a pause of the machine must not decide.
+LENIENT = "--threshold=1000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--hosts=http://127.0.0.1:1"], "one host only"),
+        (["--hosts=a=http://127.0.0.1:1,b=http://127.0.0.1:1"], "twice"),
+        (["--hosts=a=http://localhost:1,b=http://127.0.0.1:1"], "same endpoint"),
+        (["--hosts=a=127.0.0.1:1,b=127.0.0.1:2"], "http://"),
+        (["--hosts=a=http://127.0.0.1:1,b=http://8.8.8.8:1"], "--allow-public"),
+        (["--hosts=a=http://127.0.0.1:1,b=http://127.0.0.1:2"], "takes no connection"),
+        (["--strategies=fastest"], "no strategy 'fastest'; there are sequential, serial-per-side, all-parallel"),
+        (["--strategies=,"], "names no strategy"),
+        (["--gate=sequential", "--strategies=all-parallel"], "would not be measured"),
+        (["--rounds=0"], "--rounds=0"),
+        (["--threshold=0"], "--threshold=0"),
+        (["--timeout=-1"], "--timeout=-1"),
+        (["--temperature=-1"], "--temperature=-1"),
+        (["--prompts=missing.txt"], "missing.txt"),
+        (["--protocol=grpc"], "grpc"),
+        (["--hosts=replay:missing.json"], "missing.json cannot be read"),
+        (["--hosts=replay:conftest.py"], "is not JSON"),
+        (["--hosts=replay:"], "takes one recording"),
+        ([f"--hosts=replay:{PUBLISHED}", "--max-tokens=5", "--seed=1"], "--max-tokens, --seed cannot be changed"),
+        ([f"--hosts=replay:{PUBLISHED}", "--record=x.json"], "nothing new to record"),
+        ([f"--hosts=replay:{PUBLISHED}", "--fault=desktop:dies@1s"], "no host is called 'desktop'"),
+        (["--fault=clock:jumps(3s)"], "in a replay only"),
+        (["--fault=desktop:explodes"], "The kinds are"),
+        (["--redact-text"], "--record=FILE"),
+    ],
+)
+def test_a_mistake_is_told_in_one_paragraph(suite: pytest.Pytester, arguments: list[str], said: str) -> None:
+    assert said in paragraph_of(run(suite, *arguments))
+
+
+def test_a_name_without_an_address_is_told(suite: pytest.Pytester) -> None:
+    # A label of more than 63 letters is refused by the resolver itself: nothing is asked of any network.
+    name = "x" * 64
+    assert f"the name {name} has no address" in paragraph_of(
+        run(suite, f"--hosts=a=http://{name}:1,http://127.0.0.1:2")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "no prompt"), (b"Caf\xe9\n", "not UTF-8"), (b"\n \n", "no prompt")]
+)
+def test_an_unusable_prompts_file_is_told(suite: pytest.Pytester, content: bytes, said: str) -> None:
+    (suite.path / "prompts.txt").write_bytes(content)
+    assert said in paragraph_of(run(suite, "--prompts=prompts.txt"))
+
+
+def test_a_model_that_is_missing_is_told_with_those_there_are(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        assert "does not have the model other. It has m." in paragraph_of(run(suite, hosts.option, "--model=other"))
+
+
+def test_a_baseline_that_is_no_host_is_told(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        assert "the hosts are a, b" in paragraph_of(run(suite, hosts.option, "--baseline=c"))
+
+
+def test_a_report_folder_that_cannot_be_written_is_told_before_anything_is_measured(suite: pytest.Pytester) -> None:
+    (suite.path / "reports").write_text("in the way")
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        assert "--report-dir" in paragraph_of(run(suite, hosts.option))
+        assert not any(asked.method == "POST" for asked in hosts.asked)
+
+
+def test_a_folder_for_the_recording_that_cannot_be_written_is_told_too(suite: pytest.Pytester) -> None:
+    (suite.path / "mine").write_text("in the way")
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        said = paragraph_of(run(suite, hosts.option, "--record=mine/r.json"))
+    assert "No recording can be written to mine" in said
+    assert "--record" in said
+
+
+def test_help_lists_the_options_in_a_group(suite: pytest.Pytester) -> None:
+    text = run(suite, "--help").stdout.str()
+    _, _, group = text.partition("outpace: do these machines")
+    for option in ("--hosts", "--strategies", "--rounds", "--model", "--protocol", "--prompts", "--max-tokens"):
+        assert option in group
+    for option in ("--temperature", "--seed", "--threshold", "--gate", "--baseline", "--report-dir", "--timeout"):
+        assert option in group
+    assert "--allow-public" in group
+    assert "--keep-answers" in group
+
+
+def test_a_plain_run_measures_gates_and_reports(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m", pause_s=0.02), ollama("m", pause_s=0.03)) as hosts:
+        result = run(suite, hosts.option, LENIENT, "--rounds=5", "--keep-answers", "--benchmark-json=out.json")
+    assert result.ret == 0, result.stdout.str()
+    result.assert_outcomes(passed=6)
+    for strategy in ("sequential", "serial-per-side", "all-parallel"):
+        found = report(suite, strategy)
+        assert len(found["rounds"]) == 5
+        assert found["gate"]["verdict"] == "pass"
+        assert found["source"] == "live"
+        assert [each["baseline"]["hosts"] for each in found["rounds"]] == [["a"]] * 5
+        result.stdout.fnmatch_lines([f"{strategy} * to *x * 5  pass"])
+    answers = (suite.path / "reports" / "answers-serial-per-side.txt").read_text()
+    assert answers == "\n\n".join(f"answer to {text}" for text in DEFAULT_PROMPTS) + "\n"
+    benchmarks = json.loads((suite.path / "out.json").read_text())["benchmarks"]
+    timed = {each["params"]["strategy"]: each for each in benchmarks}
+    makespans = [each["run"]["makespan_ms"] for each in report(suite, "all-parallel")["rounds"]]
+    assert timed["all-parallel"]["stats"]["rounds"] == 5
+    assert timed["all-parallel"]["stats"]["min"] * 1000 >= min(makespans)
+    assert timed["all-parallel"]["extra_info"]["overhead_ratio"] > 0
+
+
+def test_rounds_have_their_baseline_before_and_after_in_turn(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        run(suite, hosts.option, "--rounds=3", "--strategies=serial-per-side", "--baseline=a")
+        whose = ["b" if asked.host == "b" else "a" for asked in hosts.asked if asked.is_whole_answer]
+    rounds = "".join(whose)[6:]  # behind the three prompts that each host is timed with
+    runs = [rounds[index : index + 8] for index in range(0, len(rounds), 8)]
+    assert ["baseline" if each == "a" * 8 else "run" for each in runs] == [
+        *("baseline", "run"),
+        *("run", "baseline"),
+        *("baseline", "run"),
+    ]
+
+
+def test_the_gate_fails_with_strategy_ratio_and_threshold(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        result = run(suite, hosts.option, "--rounds=2", "--strategies=sequential", "--threshold=0.01")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines(
+        [r".*sequential: overhead ratio \d\.\d+, from .* over 2 rounds .*threshold 0\.01: not"]
+    )
+
+
+def test_all_parallel_breaks_the_gate_only_where_it_is_enforced(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        options = (hosts.option, "--rounds=1", "--strategies=all-parallel", "--threshold=0.01")
+        run(suite, *options).assert_outcomes(passed=1, xfailed=1)
+        run(suite, *options, "--gate=all-parallel").assert_outcomes(passed=1, failed=1)
+
+
+def test_a_gate_with_nothing_measured_fails(suite: pytest.Pytester) -> None:
+    result = run(suite, "-k", "test_gate and serial")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*serial-per-side was not measured in this session*"])
+
+
+def test_a_strategy_is_chosen_by_k_and_compared_with_an_earlier_run(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        options = (hosts.option, LENIENT, "--rounds=2", "-k", "serial")
+        run(suite, *options, "--benchmark-autosave").assert_outcomes(passed=2)
+        again = run(suite, *options, "--benchmark-compare")
+    again.assert_outcomes(passed=2)
+    again.stdout.fnmatch_lines(["*test_strategy?serial-per-side? (0001_*"])
+
+
+def test_a_run_that_is_not_timed_is_measured_all_the_same(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        options = (hosts.option, LENIENT, "--strategies=serial-per-side")
+        run(suite, *options, "--benchmark-disable").assert_outcomes(passed=2)
+    assert len(report(suite, "serial-per-side")["rounds"]) == 1
+
+
+def test_prompts_that_no_host_answers_fail_strategy_and_gate_and_are_reported(suite: pytest.Pytester) -> None:
+    with ThreadedHosts(ollama("m", refuses="remote work"), ollama("m", refuses="remote work")) as hosts:
+        result = run(suite, hosts.option, "--rounds=3", "--strategies=serial-per-side")
+    result.assert_outcomes(failed=2)
+    assert "Traceback" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*did not finish: in round 1*prompt 4: refused: * refused the request (status 400)*"])
+    found = report(suite, "serial-per-side")
+    assert found["rounds"][0]["overhead_ratio"] is None
+    assert found["rounds"][0]["run"]["requests"][4]["error"].startswith("refused: ")
+    assert found["gate"]["verdict"] == "fail"
+    assert [request["error"] for request in found["rounds"][0]["run"]["requests"]].count(None) == 7
+
+
+def test_secrets_are_in_no_report(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTPACE_TOKEN_A", "hush-hush")
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        result = run(suite, hosts.option, "--rounds=1", "--strategies=serial-per-side", "--benchmark-json=out.json")
+        assert {asked.headers.get("authorization") for asked in hosts.asked} == {"Bearer hush-hush", None}
+    written = [path for path in suite.path.rglob("*") if path.is_file()]
+    assert len(written) > 3
+    assert not any(b"hush-hush" in path.read_bytes() for path in written)
+    assert "hush-hush" not in result.stdout.str()
+
+
+def test_the_summary_fits_80_columns(suite: pytest.Pytester) -> None:
+    name = "a-model-with-a-very-long-name-" * 4
+    with ThreadedHosts(ollama(name), ollama(name)) as hosts:
+        result = run(suite, hosts.option, "--rounds=1")
+    _, _, summary = result.stdout.str().partition("= outpace =")
+    lines = summary.partition("reports: ")[0].splitlines()[1:]
+    assert len(lines) > 8
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_concurrency_does_to_hosts_is_kept_and_known_to_strategies(suite: pytest.Pytester) -> None:
+    def several_at_once() -> bool:
+        """Whether two hosts got a third prompt before the first answer was there."""
+        requests = report(suite, "pull")["rounds"][0]["run"]["requests"]
+        first_end_ms = min(each["start_ms"] + each["wall_ms"] for each in requests)
+        return sorted(each["start_ms"] for each in requests)[2] < first_end_ms
+
+    with ThreadedHosts(ollama("m", pause_s=0.05), ollama("m", pause_s=0.05)) as hosts:
+        options = [hosts.option, "--rounds=1", "--strategies=pull"]
+        result = run(suite, *options, "-k", "capacity or strategy", sweep=True)
+        result.assert_outcomes(passed=3)
+        result.stdout.fnmatch_lines(["a batches, limit *", "b batches, limit *"])
+        kept = capacity.from_document(capacity.read(suite.path / "reports" / "capacity.json"))
+        assert {host.name for host in kept} == {"a", "b"}
+        assert all(host.capacity.limit > 1 for host in kept)
+        assert several_at_once(), "hosts that batch get several at once"
+        shutil.copy(suite.path / "reports" / "capacity.json", suite.path / "kept.json")
+        run(suite, *options, "-k", "strategy", "--capacity=kept.json").assert_outcomes(passed=1)
+        assert several_at_once(), "a later session is told of it"
+        run(suite, *options, "-k", "strategy").assert_outcomes(passed=1)
+        assert not several_at_once(), "hosts of which nothing is known get one at a time"
+
+
+@pytest.mark.parametrize("limits", ["0", "many", "-1", "1e3", "99999"])
+def test_a_limit_that_is_none_is_told(suite: pytest.Pytester, limits: str) -> None:
+    assert "write sweep, adaptive, or a number" in paragraph_of(run(suite, f"--limits={limits}"))
+
+
+def test_pages_for_people_lie_beside_the_reports(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = suite.path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    options = [f"--hosts=replay:{PUBLISHED}", "--strategies=serial-per-side", "--junitxml=junit.xml"]
+    suite.runpytest_subprocess("bench", *options, "-k", "not regression").assert_outcomes(passed=4)
+    page = (suite.path / "reports" / "report.html").read_text()
+    result = (suite.path / "reports" / "RESULT.md").read_text()
+    assert "<script" not in page
+    assert "--strategies=serial-per-side" in result.rpartition("Run it again")[2]
+    assert summary.read_text().strip() == result.strip()
+    (figure,) = json.loads((suite.path / "reports" / "benchmark-action.json").read_text())
+    assert (figure["name"], figure["unit"]) == ("overhead ratio, serial-per-side", "ratio")
+    assert figure["value"] == pytest.approx(0.866, abs=1e-3)
+    assert '<property name="verdict" value="pass"' in (suite.path / "junit.xml").read_text()
+
+
+def test_a_model_name_that_would_command_the_terminal_harms_neither_it_nor_the_pages(suite: pytest.Pytester) -> None:
+    hostile = "m\x1b[31m\x1b]0;title\x07\u202e<script>alert(1)</script>|*_`"
+    with ThreadedHosts(ollama(hostile), ollama(hostile)) as hosts:
+        options = [hosts.option, "--strategies=sequential", "--rounds=1", "-k", "strategy", "--color=yes"]
+        result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *options)
+    result.assert_outcomes(passed=1)
+    said = result.stdout.str()
+    for command in ("\x1b[31mm", "\x1b]0;", "\x07", "\u202e"):
+        assert command not in said
+    assert "<script>alert(1)" in said
+    page = (suite.path / "reports" / "report.html").read_text()
+    assert "<script" not in page
+    for text in (page, (suite.path / "reports" / "RESULT.md").read_text()):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
