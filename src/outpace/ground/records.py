@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 ROUNDING_MS = 0.01
+BASELINE = "sequential"
+"""The strategy of the baseline, which has the fastest host to itself."""
 
 
 @dataclass(frozen=True)

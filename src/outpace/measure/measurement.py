@@ -10,12 +10,12 @@ from pathlib import Path
 from outpace.dispatch import EXPECTING, Outcome
 from outpace.ground.documents import write_whole
 from outpace.ground.errors import Unfinished, UsageError
-from outpace.ground.records import Round, Run, overhead_ratios
+from outpace.ground.records import BASELINE, Round, Run, overhead_ratios
 from outpace.judge.comparison import Comparison, compare
 from outpace.judge.efficiency import with_lower_bound
 from outpace.judge.fairness import NOTED, Check, ServedModel, check
 from outpace.judge.gate import DEFAULT_THRESHOLD, Verdict, judge
-from outpace.measure.session import BASELINE, Session
+from outpace.measure.session import Session
 from outpace.measure.stopping import why_enough
 from outpace.recording.recording import Scene
 from outpace.report import document

@@ -1,0 +1,115 @@
+"""Runs over connected hosts, one after another: what the coordinator is told for each, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any, TypeVar
+
+from outpace.dispatch import Coordinator, Outcome, Strategy, limit_of
+from outpace.dispatch.ledger import Watcher
+from outpace.engines import Engine
+from outpace.measure import knock
+from outpace.measure.knowledge import Knowledge
+from outpace.measure.lag import LagWatch
+from outpace.measure.worlds import Settings
+from outpace.simulation.faulty_transport import FaultyTransport
+from outpace.workload.prompts import Workload
+
+T = TypeVar("T")
+
+Wait = Callable[[Coroutine[Any, Any, T]], T]
+
+
+class Runs:
+    """Runs workloads over ``engines``, by name, and learns what ``knowledge`` holds.
+
+    ``cache_keys`` begins the key of each run, so that no two share an engine's cache. ``faulty`` spoils the runs that
+    are not to be healthy. ``wait`` drives the event loop until something is done.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Mapping[str, Engine],
+        knowledge: Knowledge,
+        wait: Wait[Any],
+        *,
+        cache_keys: str,
+        faulty: FaultyTransport | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        self.knowledge = knowledge
+        self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
+        """Of the cheap requests exchanged before runs, by host."""
+        self._settings, self._engines, self._wait = settings, engines, wait
+        self._cache_keys, self._faulty, self._count = cache_keys, faulty, 0
+        self._virtual = settings.recording is not None
+        self._coordinator = Coordinator(engines, timeout_s=settings.timeout_s, watch=watch)
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight in the latest run, by host."""
+        return self._coordinator.in_flight
+
+    def median_round_trips_ms(self) -> dict[str, float]:
+        """The median round trip of a cheap request, by host."""
+        return {host: median(found) for host, found in self.round_trips_ms.items()}
+
+    def knock(self, hosts: Sequence[str]) -> int | None:
+        """Exchange a cheap request with every engine, so that connections are warm and round trips are known.
+
+        Gives how many requests ``hosts`` tell that they are at, after a second to finish what was ours; None where
+        none of them tells.
+        """
+        for host, took_ms in self._wait(knock.round_trips_ms(self._engines)).items():
+            self.round_trips_ms[host].append(took_ms)
+        if self._virtual:  # a recording holds nobody else's requests
+            return None
+        told: int | None = self._wait(knock.in_work(self._engines[host] for host in hosts))
+        return told
+
+    def execute(
+        self,
+        name: str,
+        strategy: Strategy,
+        hosts: Sequence[str],
+        *,
+        work: Workload | None = None,
+        healthy: bool = True,
+    ) -> Outcome:
+        """Run the session's workload, or other ``work``, over ``hosts`` under ``strategy``, called ``name``."""
+        self._count += 1
+        key = f"{self._cache_keys}-{self._count}"
+        known = self.knowledge.of_hosts(swept=self._settings.limits != "adaptive")
+        guess = self.knowledge.work if self._settings.know_lengths else lambda _: None
+
+        async def run() -> Outcome:
+            faulty = None if healthy else self._faulty
+            if faulty is not None:
+                faulty.begin()
+            try:
+                return await self._coordinator.run(
+                    name,
+                    strategy,
+                    work or self._settings.workload,
+                    hosts,
+                    cache_key=key,
+                    known=known,
+                    limit=limit_of(name, self._settings.limits),
+                    guess=guess,
+                )
+            finally:
+                if faulty is not None:
+                    faulty.end()
+
+        async def watched() -> Outcome:
+            async with LagWatch() as lag:
+                outcome = await run()
+            return replace(outcome, run=replace(outcome.run, lag_ms=lag.worst_ms))
+
+        # Under a virtual clock no time passes while the coordinator works.
+        outcome: Outcome = self._wait(run() if self._virtual else watched())
+        return outcome

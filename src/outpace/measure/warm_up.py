@@ -1,0 +1,75 @@
+"""The warm-up: models loaded, caches brought to the same state, and the hosts timed to find the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from outpace.dispatch import Coordinator, find_strategy
+from outpace.dispatch.expectation import work_of
+from outpace.engines import Engine
+from outpace.ground.errors import HostUnusable
+from outpace.ground.records import BASELINE, Run
+from outpace.workload.prompts import Workload
+
+SAMPLE_PROMPTS = 3
+"""So many prompts are timed on each host to find the fastest."""
+SHORTEST_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One host's answers to the sample prompts, one at a time: seconds in all, and work a second."""
+
+    took_s: float
+    speed: float
+
+
+class WarmUp:
+    """What every session does to ``engines`` before it measures; ``timeout_s`` is what one attempt may take."""
+
+    def __init__(self, engines: Mapping[str, Engine], workload: Workload, timeout_s: float) -> None:
+        self._engines, self._workload, self._timeout_s = engines, workload, timeout_s
+
+    async def load_models(self) -> None:
+        """Load the model of each engine, all at once; raises ``HostUnusable`` that tells of every host that fails."""
+        problems: list[HostUnusable] = []
+
+        async def load(host: str) -> None:
+            try:
+                await self._load(host)
+            except HostUnusable as problem:
+                problems.append(problem)
+
+        async with anyio.create_task_group() as tasks:
+            for host in self._engines:
+                tasks.start_soon(load, host)
+        if problems:
+            raise HostUnusable(" ".join(str(problem) for problem in problems))
+
+    async def timed(self, hosts: Sequence[str]) -> dict[str, Timed]:
+        """Time a few prompts on each of ``hosts``; raises ``HostUnusable``."""
+        took_s, done = dict.fromkeys(hosts, 0.0), dict.fromkeys(hosts, 0.0)
+        for prompt in self._workload.prompts[:SAMPLE_PROMPTS]:
+            for host in hosts:  # in turn, so that a machine that drifts is unfair to none
+                run = await self._alone(host, replace(self._workload, prompts=(prompt,)))
+                took_s[host] += run.makespan_ms / 1000
+                tokens = run.output_tokens
+                done[host] += work_of(prompt, self._workload.generation.max_tokens if tokens is None else tokens)
+        return {host: Timed(took_s[host], done[host] / max(took_s[host], SHORTEST_S)) for host in hosts}
+
+    async def _load(self, host: str) -> None:
+        """Load the model; where an engine keeps a cache that cannot be reset, let it see every prompt once."""
+        everything = self._workload
+        prompts = everything.prompts[:1] if self._engines[host].resets_cache else everything.prompts
+        one_token = replace(everything.generation, max_tokens=1)
+        await self._alone(host, replace(everything, prompts=prompts, generation=one_token))
+
+    async def _alone(self, host: str, work: Workload) -> Run:
+        coordinator = Coordinator(self._engines, timeout_s=self._timeout_s)
+        outcome = await coordinator.run("warm-up", find_strategy(BASELINE), work, [host], cache_key="warm-up")
+        if outcome.run.failed:
+            raise HostUnusable(f"Host {host} failed the warm-up: {outcome.run.failed[0].error}.")
+        return outcome.run
