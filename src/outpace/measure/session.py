@@ -161,7 +161,7 @@ class Session:
         return replace(self.origin, hosts=(*self.origin.hosts, _entry(self.routers[strategy])))
 
     def _transport(self) -> tuple[httpx.AsyncBaseTransport | None, FaultyTransport | None]:
-        """What the client sends through, and the faulty part of it, which learns the hosts' names once they are found."""
+        """What the client sends through, and the faulty part of it; hosts' names are filled in once they are found."""
         faults = self.settings.faults
         if not faults:
             return self.world.transport, None
