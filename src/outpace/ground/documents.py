@@ -16,8 +16,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from jsonschema.exceptions import best_match
+from rfc3339_validator import validate_rfc3339
+from rfc3986_validator import validate_rfc3986
 
 from outpace.ground.errors import DocumentInvalid, UsageError, shortened
 
@@ -66,6 +68,19 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
 )
 
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(validate_rfc3339(value.upper()))
+
+
+@FORMATS.checks("uri")
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(validate_rfc3986(value, rule="URI"))
+
+
 # What pages count with is to be counted with: a report has its whole numbers without a point, as it was written.
 _CountingValidator = validators.extend(  # type: ignore[no-untyped-call]
     _Validator,
@@ -82,7 +97,7 @@ def _validator(name: str) -> Any:
     source = packaged if packaged.is_file() else Path(__file__).parents[3] / "schemas" / f"{name}.schema.json"
     schema = json.loads(source.read_text(encoding="utf-8"))
     validator = _CountingValidator if name == "report" else _Validator
-    return validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return validator(schema, format_checker=FORMATS)
 
 
 def validate(document: Any, name: str, where: str) -> None:
