@@ -1,4 +1,4 @@
-"""Hypothesis profiles, of which HYPOTHESIS_PROFILE names one, and the suite in a folder of its own."""
+"""Hypothesis profiles, of which HYPOTHESIS_PROFILE names one; what tests start; the suite in a folder of its own."""
 
 import os
 import shutil
@@ -14,6 +14,21 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_sessionstart() -> None:
+    """Sessions that tests start are nobody's workers, and do without hypothesis, which takes long to import."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+        del os.environ[name]
+    os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have recorded as their cost."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "cost":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 @pytest.fixture

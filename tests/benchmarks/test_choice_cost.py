@@ -14,6 +14,7 @@ import pytest
 from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from virtual import NumberEngine, numbers, run_virtually
 
+pytestmark = pytest.mark.quiet
 PROMPTS = 1_000
 
 

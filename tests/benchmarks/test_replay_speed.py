@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.quiet
 SIZES = [(1_000, 10), (10_000, 10), (10_000, 100), (10_000, 1_000)]
 if os.environ.get("OUTPACE_NIGHTLY"):
     SIZES += [(100_000, 100), (100_000, 1_000)]

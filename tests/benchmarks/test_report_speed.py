@@ -15,6 +15,8 @@ import pytest
 from outpace.report import document, html, markdown, story
 from told import keep, report
 
+pytestmark = pytest.mark.quiet
+
 
 @pytest.fixture(params=[(8, 2), (10_000, 64)], ids=["8x2", "10000x64"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:

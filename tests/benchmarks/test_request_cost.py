@@ -25,6 +25,7 @@ from outpace.workload.prompts import Generation, workload
 
 from .instant_engine import ANSWER
 
+pytestmark = pytest.mark.quiet
 REQUESTS = 100
 ASKED = b"POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: 120\r\n\r\n" + b" " * 120
 

@@ -169,14 +169,14 @@ def test_what_a_recording_says_stays_inside_its_replay(harm: str, recording: dic
     HARMLESS[harm](recording["log"])
     path = saved(tmp_path, recording)
     folder = tmp_path / "deep" / "down"
-    began = time.monotonic()
+    began = time.process_time()
     for strategy in ("serial-per-side", "earliest-finish"):
         try:
             replayed(har.read(path), strategy, folder, rounds=1)
             html.write(folder)
         except OutpaceError:
             continue
-    assert time.monotonic() - began < 40
+    assert time.process_time() - began < 40
     wrote = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()} - {"r.json"}
     names = {"report-serial-per-side.json", "report-earliest-finish.json", "report.html"}
     assert wrote <= {f"deep/down/{name}" for name in names}
@@ -190,9 +190,9 @@ def test_as_many_chunks_as_a_document_can_hold_are_read_in_bounded_time(
     count = 100_000  # a document may hold 27 times as many, in the time and memory that goes with them
     chunks = "[" + "[0,1]," * count + "[0,1]]"
     path = saved(tmp_path, json.dumps(recording).replace('"HERE"', chunks))
-    began = time.monotonic()
+    began = time.process_time()
     replayed(har.read(path), "serial-per-side", tmp_path, rounds=1)
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
 
 
 def test_whole_numbers_that_are_written_with_a_point_are_whole(recording: dict[str, Any], tmp_path: Path) -> None:

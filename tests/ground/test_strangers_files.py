@@ -126,9 +126,9 @@ def test_values_are_counted_outside_of_texts_alone() -> None:
 
 @pytest.mark.parametrize("text", [b'"' + b'\\"' * 3_000_000, b'"\\' * 3_000_000, b'"' * 9_000_001])
 def test_texts_without_an_end_are_passed_over_in_linear_time(text: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     documents._STRING.sub(b"", text)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_what_is_nested_deeper_than_it_can_be_told_is_refused() -> None:

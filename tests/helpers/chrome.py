@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
@@ -18,22 +17,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe")
 
 
-def find() -> str | None:
-    """Where a Chromium lies, or None."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
-
-
 class Chrome:
-    """One page of a browser that is closed with the context."""
+    """One page of the browser at ``path``, which is closed with the context."""
 
-    def __init__(self, timeout_s: float = 60.0) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, path: str, timeout_s: float = 60.0) -> None:
+        self._path, self._timeout_s = path, timeout_s
         self.events: list[dict[str, Any]] = []
         self._number, self._buffer, self._session = 0, b"", None
 
     def __enter__(self) -> Self:
-        path = find()
-        assert path is not None
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         (to_read, self._to), (self._from, to_write) = os.pipe(), os.pipe()
 
@@ -45,7 +37,7 @@ class Chrome:
 
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         self._process = subprocess.Popen(
-            [path, *FLAGS, *sandbox, f"--user-data-dir={self._profile.name}", "about:blank"],
+            [self._path, *FLAGS, *sandbox, f"--user-data-dir={self._profile.name}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

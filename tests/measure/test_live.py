@@ -17,6 +17,7 @@ from outpace.measure.worlds import Settings
 from outpace.report import document
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
 
+pytestmark = pytest.mark.quiet
 SHORT = workload(DEFAULT_PROMPTS, Generation(max_tokens=8))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import chrome
+import needed
 from chrome import Chrome
 from outpace.report import html
 from outpace.report.story import read, tell
@@ -12,9 +13,7 @@ from told import HOSTILE
 
 @pytest.fixture(scope="module")
 def browser():
-    if chrome.find() is None:
-        pytest.skip(f"no browser here: none of {', '.join(chrome.NAMES)} is installed")
-    with Chrome() as found:
+    with Chrome(needed.program(*chrome.NAMES)) as found:
         yield found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from harness import REPOSITORY
 from outpace.report import markdown
@@ -30,7 +31,6 @@ HEADS = [
 
 def parsed(text):
     """Tokens as a strict reader of GitHub's tables sees them, those inside of others included."""
-    MarkdownIt = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed").MarkdownIt  # noqa: N806
     tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
     return [inner for token in tokens for inner in (token, *(token.children or ()))]
 

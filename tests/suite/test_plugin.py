@@ -210,6 +210,7 @@ def test_the_summary_fits_80_columns(suite: pytest.Pytester) -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.quiet
 def test_what_concurrency_does_to_hosts_is_kept_and_known_to_strategies(suite: pytest.Pytester) -> None:
     def several_at_once() -> bool:
         """Whether two hosts got a third prompt before the first answer was there."""

@@ -1,0 +1,22 @@
+"""Run the tests in two passes: what needs no quiet machine on all processors, then what is marked ``quiet``, alone.
+
+Arguments go to both: ``python tests/two_passes.py tests/dispatch -k stale``.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+PASSES = (["-n=auto", "--dist=worksteal", "-m=not quiet"], ["-m=quiet"])
+
+
+def main(arguments: list[str]) -> int:
+    ended = {subprocess.call([sys.executable, "-m", "pytest", *options, *arguments]) for options in PASSES}
+    if len(ended) > 1:  # what was asked for may be all of one kind
+        ended.discard(pytest.ExitCode.NO_TESTS_COLLECTED)
+    return max(ended)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
