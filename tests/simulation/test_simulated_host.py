@@ -97,7 +97,7 @@ def test_who_leaves_frees_the_slot_whenever_it_is(moves) -> None:
         with anyio.fail_after(600):
             await last.done
         for work in works:
-            assert work.over or work.began is not None
+            assert work.over or work.began_s is not None
         assert host._in_work <= 1
 
     run_virtually(main)
@@ -220,7 +220,7 @@ def test_clients_that_come_and_leave_find_what_exact_arithmetic_says(found: list
         assert ended == (index in exact.ends)
         if ended:
             assert work.done.result() == pytest.approx(float(exact.ends[index]), abs=1e-6)
-            assert work.head.result() == pytest.approx(float(exact.heads[index]), abs=1e-6)
+            assert work.reached_s[0] == pytest.approx(float(exact.heads[index]), abs=1e-6)
             assert work.queue_ms == pytest.approx(float(exact.began[index] - found[index][0]) * 1000, abs=1e-3)
 
 
@@ -228,8 +228,8 @@ def test_clients_that_come_and_leave_find_what_exact_arithmetic_says(found: list
 def test_all_that_stay_are_served_and_begin_in_the_order_in_which_they_came(found, table) -> None:
     works, _ = visited(found, table)
     for work, visit in zip(works, found, strict=True):
-        assert visit[3] is not None or work.done.result() >= work.head.result() >= float(visit[0])
-    begun = [work.began for work in works if work.began is not None]
+        assert visit[3] is not None or work.done.result() >= work.reached_s[0] >= float(visit[0])
+    begun = [work.began_s for work in works if work.began_s is not None]
     assert begun == sorted(begun)
 
 

@@ -10,7 +10,7 @@ import httpx
 from outpace.recording.fitted_levels import prompt_of
 from outpace.recording.recording import Scene
 from outpace.simulation.host_model import Answer, HostModel
-from outpace.simulation.simulated_host import SimulatedHost, Work
+from outpace.simulation.simulated_host import SimulatedHost
 from outpace.simulation.told_times import restamp
 
 
@@ -38,43 +38,37 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         if prompt is None:
             await asyncio.sleep(round_trip_s)
             return httpx.Response(400, stream=httpx.ByteStream(b'{"error": "this prompt is not in the recording"}'))
-        await asyncio.sleep(round_trip_s / 2)
         if authority not in self._hosts:
-            self._hosts[authority] = SimulatedHost(model.host.slots, model.speed)
+            self._hosts[authority] = SimulatedHost(model.host.slots, model.speed, round_trip_s)
         answer = model.answer(prompt, self.scene)
         stream = _Replayed(self._hosts[authority], model, answer)
+        try:
+            await asyncio.sleep(round_trip_s / 2)
+        except BaseException:
+            await stream.aclose()
+            raise
         # A header is bytes: what was recorded may hold more than ASCII.
         headers = [(b"content-type", answer.content_type.encode("utf-8", "replace"))]
         return httpx.Response(200, headers=headers, stream=stream)
 
 
 class _Replayed(httpx.AsyncByteStream):
-    """The body of one answer, each piece half a round trip after the host's work on it has come so far."""
+    """The body of one answer, each piece once the client knows that the host's work on it has come so far."""
 
     def __init__(self, host: SimulatedHost, model: HostModel, answer: Answer) -> None:
         self._host, self._model, self._answer = host, model, answer
-        self._work: Work | None = None
+        self._work = host.send((answer.head_ms, *(at_ms for at_ms, _ in answer.middle), answer.work_ms), told=True)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        answer = self._answer
-        due_ms = [at_ms for at_ms, _ in answer.middle]
-        work = self._work = self._host.submit(answer.head_ms, *due_ms, answer.work_ms)
+        answer, work = self._answer, self._work
         pieces = (answer.head, *(piece for _, piece in answer.middle))
-        for piece, reached in zip(pieces, work.reached, strict=False):
-            await self._travel(await reached)
+        for piece, told in zip(pieces, work.told, strict=True):
+            await told
             yield piece
-        ended = await work.done
-        assert work.began is not None
-        stretch = (ended - work.began) * 1000 / answer.recorded_ms
-        told = restamp(answer.told, self._model.host.protocol, queue_ms=work.queue_ms, stretch=stretch)
-        await self._travel(ended)
-        yield answer.rest + told
+        await work.done
+        stretch = work.worked_ms / answer.recorded_ms
+        yield answer.rest + restamp(answer.told, self._model.host.protocol, queue_ms=work.queue_ms, stretch=stretch)
 
     async def aclose(self) -> None:
         """A client that leaves early frees the slot, as engines see to."""
-        if self._work is not None:
-            self._host.leave(self._work)
-
-    async def _travel(self, since: float) -> None:
-        arrives = since + self._model.host.round_trip_ms / 2000
-        await asyncio.sleep(max(0.0, arrives - asyncio.get_running_loop().time()))
+        self._host.leave(self._work)

@@ -3,120 +3,190 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 
 
 class Work:
-    """One request at a host: ``reached`` gives, for each mark of its work, the loop's time (s) at which it was."""
+    """One request at a host; times are the loop's, in seconds.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, marks_ms: Sequence[float]) -> None:
-        self.reached: list[asyncio.Future[float]] = [loop.create_future() for _ in marks_ms]
-        self.asked = loop.time()
-        self.began: float | None = None
+    ``reached_s`` is when each mark of its work was reached, None for one that is not, or that nobody asked for. ``done``
+    is set once its client knows of the end, and gives when that is.
+    """
+
+    __slots__ = ("asked_s", "began_s", "done", "marks_ms", "over", "reached_s", "told")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, marks_ms: tuple[float, ...], *, told: bool) -> None:
+        self.marks_ms = marks_ms
+        self.asked_s = loop.time()
+        """When it came to the host."""
+        self.began_s: float | None = None
         self.over = False
         """Whether it has left, with or without its answer."""
-        self.marks_ms = marks_ms
-
-    @property
-    def head(self) -> asyncio.Future[float]:
-        """The first mark: where the first text is due."""
-        return self.reached[0]
-
-    @property
-    def done(self) -> asyncio.Future[float]:
-        """The last mark: the end."""
-        return self.reached[-1]
+        self.reached_s: list[float | None] = [None] * len(marks_ms)
+        self.done: asyncio.Future[float] = loop.create_future()
+        self.told: list[asyncio.Future[float]] = [loop.create_future() for _ in marks_ms[:-1]] if told else []
+        """As ``done``, for each mark before the end, where the client wants to be told of them."""
 
     @property
     def queue_ms(self) -> float:
         """How long it waited for a slot."""
-        assert self.began is not None
-        return (self.began - self.asked) * 1000
+        assert self.began_s is not None
+        return (self.began_s - self.asked_s) * 1000
+
+    @property
+    def worked_ms(self) -> float:
+        """How long it was in work, from its slot to its end."""
+        ended_s = self.reached_s[-1]
+        assert ended_s is not None
+        assert self.began_s is not None
+        return (ended_s - self.began_s) * 1000
 
 
 class SimulatedHost:
-    """Works on up to ``slots`` requests at once, first come, first served.
+    """Works on up to ``slots`` requests at once, first come, first served, half a ``trip_s`` away from its clients.
 
     ``speed`` gives the speed of each of n requests that are worked on together, 1.0 being that of one alone. Time is
-    that of the running loop. All requests in work share one measure of progress, so an event costs the logarithm of
-    how many there are.
+    that of the running loop. All requests in work share one measure of progress, in ms, so an event costs the logarithm
+    of how many there are. Progress is read off where work begins and ends alone, so that no figure depends on who is
+    told of what lies between.
     """
 
-    def __init__(self, slots: int, speed: Callable[[int], float]) -> None:
-        self._slots, self._speed = slots, speed
+    def __init__(self, slots: int, speed: Callable[[int], float], trip_s: float = 0.0) -> None:
+        self._slots, self._speed, self._half_trip_s = slots, speed, trip_s / 2
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
-        self._in_work = 0
-        self._progress_ms = 0.0
-        self._as_of = self._loop.time()
-        self._due: list[tuple[float, int, Work, asyncio.Future[float]]] = []
-        self._tie = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._in_work = self._told = 0
+        """How many are in work, and how many of them want to be told of their marks."""
+        self._rate = 0.0
+        """Progress a second of each in work."""
+        self._progress_ms, self._as_of_s = 0.0, self._loop.time()
+        self._ties = count()
+        self._ends: list[tuple[float, int, Work]] = []
+        self._marks: list[tuple[float, int, Work, int]] = []
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._mark_timer: asyncio.TimerHandle | None = None
+
+    def send(self, marks_ms: tuple[float, ...], *, told: bool) -> Work:
+        """Send a request off, which comes to the host half a trip later; otherwise as ``submit``.
+
+        Unless its client wants to be ``told``, only the first mark and the end are noted.
+        """
+        work = Work(self._loop, marks_ms, told=told)
+        if self._half_trip_s:
+            self._loop.call_later(self._half_trip_s, self._take_in, work)
+        else:
+            self._take_in(work)
+        return work
 
     def submit(self, *marks_ms: float) -> Work:
         """Take a request in, with the work (ms) after which each piece of its answer is due; the last is its end."""
-        work = Work(self._loop, marks_ms)
-        self._waiting.append(work)
-        self._catch_up()
-        self._start_waiting()
-        self._set_timer()
+        work = Work(self._loop, marks_ms, told=True)
+        self._take_in(work)
         return work
 
     def leave(self, work: Work) -> None:
         """The client of ``work`` is gone: its slot is free, if it had one."""
         if work.over:
             return
-        work.over = True  # not to be read off the futures: a client that is cancelled cancels the one it waits for
-        for reached in work.reached:
-            reached.cancel()
-        if work.began is not None:
+        work.over = True
+        if work.began_s is not None:
             self._catch_up()
-            self._in_work -= 1
-            self._start_waiting()
-            self._set_timer()
+            self._let_go(work)
+            self._go_on()
 
-    def _start_waiting(self) -> None:
+    def _take_in(self, work: Work) -> None:
+        if work.over:
+            return
+        work.asked_s = self._loop.time()
+        self._waiting.append(work)
+        if self._in_work < self._slots:
+            self._catch_up()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Give free slots to those who wait, and set the timers anew."""
+        progress = self._progress_ms
         while self._waiting and self._in_work < self._slots:
             work = self._waiting.popleft()
             if work.over:
                 continue
-            work.began = self._loop.time()
+            work.began_s = self._as_of_s
             self._in_work += 1
-            for at_ms, reached in zip(work.marks_ms, work.reached, strict=True):
-                heapq.heappush(self._due, (self._progress_ms + at_ms, next(self._tie), work, reached))
+            tie = next(self._ties)
+            heappush(self._ends, (progress + work.marks_ms[-1], tie, work))
+            self._told += bool(work.told)
+            for mark, at_ms in enumerate(work.marks_ms[: len(work.told) or 1]):
+                heappush(self._marks, (progress + at_ms, tie, work, mark))
+        self._rate = 1000 * self._speed(self._in_work) if self._in_work else 0.0
+        while self._ends and self._ends[0][2].over:
+            heappop(self._ends)
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+        self._end_timer = self._loop.call_at(self._due_s(self._ends[0][0]), self._end) if self._ends else None
+        self._set_mark_timer()
 
-    def _catch_up(self) -> None:
-        now = self._loop.time()
-        if self._in_work:
-            self._progress_ms += (now - self._as_of) * 1000 * self._speed(self._in_work)
-        self._as_of = now
+    def _let_go(self, work: Work) -> None:
+        self._in_work -= 1
+        self._told -= bool(work.told)
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._due and self._due[0][2].over:
-            heapq.heappop(self._due)
-        if self._due:
-            left_ms = max(0.0, self._due[0][0] - self._progress_ms) / self._speed(self._in_work)
-            self._timer = self._loop.call_later(left_ms / 1000, self._reach)
+    def _set_mark_timer(self) -> None:
+        if self._mark_timer is not None:
+            self._mark_timer.cancel()
+            self._mark_timer = None
+        while self._marks and self._marks[0][2].over:
+            heappop(self._marks)
+        if self._marks and self._told:
+            self._mark_timer = self._loop.call_at(self._due_s(self._marks[0][0]), self._tell_of_marks)
 
-    def _reach(self) -> None:
-        self._timer = None
-        self._catch_up()
-        # The timer was set for the first that is due: rounding in the clock must not make it wait for a next timer.
-        self._progress_ms = max(self._progress_ms, self._due[0][0])
-        while self._due and self._due[0][0] <= self._progress_ms:
-            _, _, work, reached = heapq.heappop(self._due)
+    def _due_s(self, progress_ms: float) -> float:
+        """When progress comes to ``progress_ms``, if no work begins or ends before that."""
+        return self._as_of_s + max(0.0, progress_ms - self._progress_ms) / self._rate
+
+    def _catch_up(self, at_least_ms: float = 0.0) -> None:
+        """Let progress be what it is now; rounding in the clock must not make it less than ``at_least_ms``."""
+        now_s = self._loop.time()
+        progress_ms = max(self._progress_ms + (now_s - self._as_of_s) * self._rate, at_least_ms)
+        if self._marks and self._marks[0][0] <= progress_ms:
+            self._pass_marks(progress_ms)
+        self._progress_ms, self._as_of_s = progress_ms, now_s
+
+    def _pass_marks(self, progress_ms: float) -> None:
+        marks = self._marks
+        while marks and marks[0][0] <= progress_ms:
+            due_ms, _, work, mark = heappop(marks)
+            if not work.over:
+                reached_s = work.reached_s[mark] = self._due_s(due_ms)
+                if work.told:
+                    self._tell(work.told[mark], reached_s)
+
+    def _tell_of_marks(self) -> None:
+        self._mark_timer = None
+        self._pass_marks(self._marks[0][0])
+        self._set_mark_timer()
+
+    def _end(self) -> None:
+        ends, self._end_timer = self._ends, None
+        self._catch_up(ends[0][0])
+        while ends and ends[0][0] <= self._progress_ms:
+            work = heappop(ends)[2]
             if work.over:
                 continue
-            if not reached.cancelled():
-                reached.set_result(self._loop.time())
-            if reached is work.done:
-                work.over = True
-                self._in_work -= 1
-        self._start_waiting()
-        self._set_timer()
+            work.over = True
+            self._let_go(work)
+            work.reached_s[-1] = self._as_of_s
+            self._tell(work.done, self._as_of_s)
+        self._go_on()
+
+    def _tell(self, told: asyncio.Future[float], reached_s: float) -> None:
+        """Let the client know, half a trip later."""
+        if self._half_trip_s:
+            self._loop.call_at(reached_s + self._half_trip_s, self._let_know, told)
+        else:
+            self._let_know(told)
+
+    def _let_know(self, told: asyncio.Future[float]) -> None:
+        if not told.done():  # a client that is cancelled cancels what it waits for
+            told.set_result(self._loop.time())
