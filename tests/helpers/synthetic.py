@@ -16,6 +16,7 @@ from outpace.dispatch import Coordinator, Limits, Outcome, Strategy, find_strate
 from outpace.engines import Client, Engine, Identity
 from outpace.engines.detect import engine_for
 from outpace.ground.hosts import Host
+from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.fault_schedule import Fault
 from outpace.simulation.faulty_transport import FaultyTransport
@@ -149,11 +150,11 @@ def play(
     how = find_strategy(strategy) if isinstance(strategy, str) else strategy
 
     async def main() -> Played:
-        faulty = FaultyTransport(inner, faults, names)
-        async with Client(timeout_s=timeout_s, transport=faulty) as client:
+        acting = ActingFaults(faults)
+        async with Client(timeout_s=timeout_s, transport=FaultyTransport(inner, acting, names)) as client:
             engines = {host.name: _engine(client, host) for host in hosts}
             began = anyio.current_time()
-            faulty.begin()
+            acting.begin()
             outcome = await coordinator(engines, timeout_s=timeout_s, watch=lambda _, *done: watched.append(done)).run(
                 str(strategy),
                 how,
@@ -162,7 +163,7 @@ def play(
                 cache_key="k",
                 limit=limit_of(strategy if isinstance(strategy, str) else "pull", limits),
             )
-            faulty.end()
+            acting.end()
             return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpace.ground.errors import UsageError
+from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.fault_schedule import KINDS, Fault, parse, parse_all, require_hosts
 from outpace.simulation.faulty_transport import FaultyTransport
 from synthetic import Synthetic, Wires, answer_to, play
@@ -182,7 +183,7 @@ def test_a_fault_that_does_not_come_changes_nothing(kind: str, strategy: str, ti
 
 def test_a_live_clock_cannot_jump() -> None:
     async def begin() -> None:
-        FaultyTransport(httpx.AsyncHTTPTransport(), [parse("clock:jumps(3s)")], {}).begin()
+        ActingFaults([parse("clock:jumps(3s)")]).begin()
 
     with pytest.raises(UsageError, match="in a replay only"):
         asyncio.run(begin())
@@ -263,9 +264,9 @@ def asked(
     wires = Wires(inner)
 
     async def main() -> tuple[str, float]:
-        faulty = FaultyTransport(wires, [parse(fault)], {"h:1": "h"})
-        async with httpx.AsyncClient(transport=faulty, timeout=5.0) as client:
-            faulty.begin()
+        acting = ActingFaults([parse(fault)])
+        async with httpx.AsyncClient(transport=FaultyTransport(wires, acting, {"h:1": "h"}), timeout=5.0) as client:
+            acting.begin()
             found = "called off"
             with anyio.move_on_after(called_off_s):
                 try:

@@ -15,7 +15,7 @@ from outpace.measure import knock
 from outpace.measure.knowledge import Knowledge
 from outpace.measure.lag import LagWatch
 from outpace.measure.worlds import Settings
-from outpace.simulation.faulty_transport import FaultyTransport
+from outpace.simulation.acting_faults import ActingFaults
 from outpace.workload.prompts import Workload
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ Wait = Callable[[Coroutine[Any, Any, T]], T]
 class Runs:
     """Runs workloads over ``engines``, by name, and learns what ``knowledge`` holds.
 
-    ``cache_keys`` begins the key of each run, so that no two share an engine's cache. ``faulty`` spoils the runs that
+    ``cache_keys`` begins the key of each run, so that no two share an engine's cache. ``faults`` spoil the runs that
     are not to be healthy. ``wait`` drives the event loop until something is done.
     """
 
@@ -38,14 +38,14 @@ class Runs:
         wait: Wait[Any],
         *,
         cache_keys: str,
-        faulty: FaultyTransport | None = None,
+        faults: ActingFaults | None = None,
         watch: Watcher | None = None,
     ) -> None:
         self.knowledge = knowledge
         self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
         """Of the cheap requests exchanged before runs, by host."""
         self._settings, self._engines, self._wait = settings, engines, wait
-        self._cache_keys, self._faulty, self._count = cache_keys, faulty, 0
+        self._cache_keys, self._faults, self._count = cache_keys, faults, 0
         self._virtual = settings.recording is not None
         self._coordinator = Coordinator(engines, timeout_s=settings.timeout_s, watch=watch)
 
@@ -87,9 +87,9 @@ class Runs:
         guess = self.knowledge.work if self._settings.know_lengths else lambda _: None
 
         async def run() -> Outcome:
-            faulty = None if healthy else self._faulty
-            if faulty is not None:
-                faulty.begin()
+            faults = None if healthy else self._faults
+            if faults is not None:
+                faults.begin()
             try:
                 return await self._coordinator.run(
                     name,
@@ -102,8 +102,8 @@ class Runs:
                     guess=guess,
                 )
             finally:
-                if faulty is not None:
-                    faulty.end()
+                if faults is not None:
+                    faults.end()
 
         async def watched() -> Outcome:
             async with LagWatch() as lag:

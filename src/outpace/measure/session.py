@@ -27,6 +27,7 @@ from outpace.measure.warm_up import WarmUp
 from outpace.measure.worlds import Settings, open_world
 from outpace.recording.recording import Scene
 from outpace.report import document
+from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.fault_schedule import require_hosts, require_virtual_clock
 from outpace.simulation.faulty_transport import FaultyTransport
 from outpace.workload.prompts import workload
@@ -53,8 +54,8 @@ class Session:
             self._runner = stack.enter_context(asyncio.Runner(loop_factory=self.world.loop_factory))
             self._clock = self._runner.get_loop().time
             self._began_s, self._calendar_s = self._clock(), time.time()
-            transport, faulty = self._transport()
-            client = Client(timeout_s=settings.timeout_s, transport=transport)
+            faults = self._faults()
+            client = Client(timeout_s=settings.timeout_s, transport=self._transport(faults))
             stack.callback(lambda: self._wait(client.__aexit__()))
             self.engines = self._wait(self.world.engines(client))
             self._hosts.update({authority_of(engine.host): name for name, engine in self.engines.items()})
@@ -69,7 +70,7 @@ class Session:
                 self.knowledge,
                 self._wait,
                 cache_keys=self.world.session_key,
-                faulty=faulty,
+                faults=faults,
                 watch=self._watch,
             )
             self.ordered = self._warm_up(WarmUp(everyone, settings.workload, settings.timeout_s))
@@ -160,14 +161,16 @@ class Session:
             return self.origin
         return replace(self.origin, hosts=(*self.origin.hosts, _entry(self.routers[strategy])))
 
-    def _transport(self) -> tuple[httpx.AsyncBaseTransport | None, FaultyTransport | None]:
-        """What the client sends through, and the faulty part of it; hosts' names are filled in once they are found."""
+    def _faults(self) -> ActingFaults | None:
+        """What goes wrong in this session, if anything does; raises ``UsageError``."""
         faults = self.settings.faults
-        if not faults:
-            return self.world.transport, None
         require_virtual_clock(faults, virtual=self.settings.recording is not None)
-        faulty = FaultyTransport(self.world.transport or network_transport(), faults, self._hosts)
-        return faulty, faulty
+        return ActingFaults(faults) if faults else None
+
+    def _transport(self, faults: ActingFaults | None) -> httpx.AsyncBaseTransport | None:
+        """What the client sends through; the hosts' names are filled in once their engines are found."""
+        inner = self.world.transport
+        return inner if faults is None else FaultyTransport(inner or network_transport(), faults, self._hosts)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)

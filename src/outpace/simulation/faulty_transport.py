@@ -4,155 +4,63 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 
 import anyio
 import httpx
 
-from outpace.simulation.clock import VirtualLoop
-from outpace.simulation.fault_schedule import Fault, require_virtual_clock
+from outpace.simulation.acting_faults import ERROR, ActingFaults, Harm, Way, whole_seconds
 
 FLOOD_PIECE_BYTES = 64 << 10
 FLOOD_PIECES = 256
 """An endless answer is 16 MiB longer for each piece of the true one: far more than thousands of tokens may take."""
 PIECES_AHEAD = 4096
-TICK_S = 0.001
-"""A wait for a silence to end is this much longer: timers may go off a rounding early, before the silence is over."""
-_ERROR = b"the engine failed on purpose"
+_ERRORS = {"refused": httpx.ConnectError, "dropped": httpx.ReadError, "silent": httpx.ReadTimeout}
 
 
 class FaultyTransport(httpx.AsyncBaseTransport):
     """Passes requests on to ``inner``, with the ``faults`` of the host that each is for.
 
-    ``hosts`` gives the name of the host behind an authority (``127.0.0.1:11434``). Faults act only between ``begin``
-    and ``end``; their times count from ``begin``, on the running loop's clock.
+    ``hosts`` gives the name of the host behind an authority (``127.0.0.1:11434``).
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, faults: Sequence[Fault], hosts: Mapping[str, str]) -> None:
-        self._inner, self._faults, self._hosts = inner, tuple(faults), hosts
-        self._began: float | None = None
-        self._jumps: list[asyncio.TimerHandle] = []
-
-    def begin(self) -> None:
-        """A run begins in which the faults act. Raises ``UsageError`` for a jump of a clock that is not virtual."""
-        self.end()
-        loop = asyncio.get_running_loop()
-        require_virtual_clock(self._faults, virtual=isinstance(loop, VirtualLoop))
-        for fault in self._faults:
-            if fault.kind == "jumps" and fault.parameter is not None:
-                assert isinstance(loop, VirtualLoop)
-                self._jumps.append(loop.call_later(fault.start_s, loop.jump, fault.parameter))
-        self._began = loop.time()
-
-    def end(self) -> None:
-        """The run is over."""
-        self._began = None
-        while self._jumps:
-            self._jumps.pop().cancel()
+    def __init__(self, inner: httpx.AsyncBaseTransport, faults: ActingFaults, hosts: Mapping[str, str]) -> None:
+        self._inner, self._faults, self._hosts = inner, faults, hosts
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Pass one request on, or let it fail."""
         host = self._hosts.get(request.url.netloc.decode(), "")
-        mine = [fault for fault in self._faults if fault.concerns(host)]
-        if self._began is None or not mine:
+        way = self._faults.way(host, request.extensions.get("timeout", {}).get("read"))
+        if way is None:
             return await self._inner.handle_async_request(request)
-        return await _Way(mine, self._began, request).go(self._inner)
+        try:
+            way.connect()
+            with way.hurried():
+                if busy := await way.ask():
+                    return _busy(whole_seconds(busy))
+                response = await self._inner.handle_async_request(request)
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                response.stream = _FaultyBody(way, response.stream, request)
+                try:
+                    await way.arrive(way.now())
+                except BaseException:
+                    await response.stream.aclose()
+                    raise
+        except Harm as harm:
+            raise as_httpx(harm, request) from None
+        return response
 
     async def aclose(self) -> None:
         """Close the transport below."""
         await self._inner.aclose()
 
 
-class _Way:
-    """The way of one request to a faulty host and back."""
-
-    def __init__(self, faults: Sequence[Fault], began: float, request: httpx.Request) -> None:
-        self._faults, self._began, self.request = faults, began, request
-        self._asked_s = self._since_s()
-        # The times of faults are compared as they were written, never with ``began`` added: no rounding lets one slip.
-        deaths = [fault.start_s for fault in faults if fault.kind == "dies" and fault.start_s >= self._asked_s]
-        self._cut_at = began + min(deaths, default=math.inf)
-        patience_s = request.extensions.get("timeout", {}).get("read")
-        self._patience_s: float = math.inf if patience_s is None else patience_s
-
-    async def go(self, inner: httpx.AsyncBaseTransport) -> httpx.Response:
-        """The response, once its head may arrive."""
-        if self.acting("refuses", "dies"):
-            raise httpx.ConnectError("refused on purpose", request=self.request)
-        with self.hurried():
-            await self._silence()
-            if busy := self.acting("busy"):
-                return _busy(busy.parameter)
-            # What the silence held back reaches the host only now.
-            self._asked_s = self._since_s()
-            response = await inner.handle_async_request(self.request)
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            response.stream = _FaultyBody(self, response.stream)
-            try:
-                await self.arrive(self.now())
-            except BaseException:
-                await response.stream.aclose()
-                raise
-        return response
-
-    @contextmanager
-    def hurried(self) -> Iterator[None]:
-        """A block that ends by an exception where the host dies inside it, or the client's patience is over."""
-        gives_up = self.now() + self._patience_s
-        # A scope of anyio's, as the coordinator's: asyncio's own timeout loses its way where both end at one moment.
-        with anyio.CancelScope(deadline=min(self._cut_at, gives_up)) as scope:
-            yield
-        if scope.cancelled_caught:
-            if self._cut_at <= gives_up:
-                raise dropped(self.request)
-            raise httpx.ReadTimeout("silent on purpose", request=self.request)
-
-    async def arrive(self, sent: float) -> None:
-        """Wait until what the host sent at ``sent`` may arrive here."""
-        await asyncio.sleep(max(0.0, self._began + self._slowed_s(sent - self._began) - self.now()))
-        await self._silence()
-
-    def acting(self, *kinds: str) -> Fault | None:
-        """The first fault of one of ``kinds`` that acts now."""
-        since_s = self._since_s()
-        return next((fault for fault in self._faults if fault.kind in kinds and fault.acts(since_s)), None)
-
-    async def _silence(self) -> None:
-        """Let no byte pass while the host is silent."""
-        while (silent := self.acting("silent")) is not None:
-            if silent.end_s == math.inf:
-                await asyncio.Event().wait()
-            await asyncio.sleep(max(0.0, silent.end_s - self._since_s()) + TICK_S)
-
-    def _slowed_s(self, sent_s: float) -> float:
-        """When a host that is slow at times comes to what it would otherwise have sent at ``sent_s``."""
-        slow = [fault for fault in self._faults if fault.kind == "slow" and fault.parameter]
-        edges = sorted({edge for fault in slow for edge in (fault.start_s, fault.end_s) if edge > self._asked_s})
-        at_s, left_s = self._asked_s, sent_s - self._asked_s
-        for edge_s in [*edges, math.inf]:
-            factor = math.prod(fault.parameter or 1.0 for fault in slow if fault.acts(at_s))
-            if left_s * factor <= edge_s - at_s:
-                break
-            left_s -= (edge_s - at_s) / factor
-            at_s = edge_s
-        return at_s + left_s * factor
-
-    def _since_s(self) -> float:
-        return self.now() - self._began
-
-    @staticmethod
-    def now() -> float:
-        """The running loop's time, in seconds."""
-        return asyncio.get_running_loop().time()
-
-
 class _FaultyBody(httpx.AsyncByteStream):
     """The body of an answer, as it arrives over a faulty way."""
 
-    def __init__(self, way: _Way, inner: httpx.AsyncByteStream) -> None:
-        self._way, self._inner = way, inner
-        self._ollama = way.request.url.path.endswith("/api/generate")
+    def __init__(self, way: Way, inner: httpx.AsyncByteStream, request: httpx.Request) -> None:
+        self._way, self._inner, self._request = way, inner, request
+        self._ollama = request.url.path.endswith("/api/generate")
         self._sent: asyncio.Queue[tuple[float, bytes | Exception]] = asyncio.Queue(PIECES_AHEAD)
         # Taken in as it comes, whatever the client is made to wait for: the host does not wait with its work.
         self._pump = asyncio.get_running_loop().create_task(self._take_in())
@@ -174,13 +82,16 @@ class _FaultyBody(httpx.AsyncByteStream):
                     await asyncio.sleep(0)
             yield piece
             if way.acting("resets"):
-                raise dropped(way.request)
+                raise as_httpx(Harm("dropped"), self._request)
 
     async def _next_piece(self) -> bytes:
         """The next piece once it has arrived, empty at the end; raises what cut the answer."""
-        with self._way.hurried():
-            sent, piece = await self._sent.get()
-            await self._way.arrive(sent)
+        try:
+            with self._way.hurried():
+                sent, piece = await self._sent.get()
+                await self._way.arrive(sent)
+        except Harm as harm:
+            raise as_httpx(harm, self._request) from None
         if isinstance(piece, Exception):
             raise piece
         return piece
@@ -210,16 +121,15 @@ class _FaultyBody(httpx.AsyncByteStream):
 
     def _error(self) -> bytes:
         if self._ollama:
-            return b'{"error":"%s"}\n' % _ERROR
-        return b'data: {"error":{"message":"%s","code":500}}\n\ndata: [DONE]\n\n' % _ERROR
+            return b'{"error":"%s"}\n' % ERROR.encode()
+        return b'data: {"error":{"message":"%s","code":500}}\n\ndata: [DONE]\n\n' % ERROR.encode()
 
 
-def dropped(request: httpx.Request) -> httpx.ReadError:
-    """What a connection that the host drops looks like."""
-    return httpx.ReadError("dropped on purpose", request=request)
+def as_httpx(harm: Harm, request: httpx.Request) -> httpx.HTTPError:
+    """``harm`` as the HTTP library tells of it."""
+    return _ERRORS[harm.how](str(harm), request=request)
 
 
-def _busy(retry_after_s: float | None) -> httpx.Response:
-    """Status 503; the header has whole seconds only, and nobody may come back too soon."""
-    headers = {} if retry_after_s is None else {"retry-after": str(math.ceil(retry_after_s))}
+def _busy(retry_after_s: int | None) -> httpx.Response:
+    headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
     return httpx.Response(503, headers=headers, stream=httpx.ByteStream(b'{"error": "busy on purpose"}'))

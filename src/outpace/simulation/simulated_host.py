@@ -12,7 +12,7 @@ from itertools import count
 class Work:
     """One request at a host; times are the loop's, in seconds.
 
-    ``reached_s`` is when each mark of its work was reached, None for one that is not, or that nobody asked for. ``done``
+    ``reached_s`` is when each mark of its work was reached, None for one that is not or that nobody asked for. ``done``
     is set once its client knows of the end, and gives when that is.
     """
 
