@@ -92,7 +92,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--prompts",
         type=Path,
         metavar="FILE",
-        help="The prompts: UTF-8 text with one a line, or a .json list of strings. Default: eight short ones.",
+        help="The prompts: UTF-8 text with one a line, a .json list of strings, or .jsonl with a string or an object "
+        'such as {"prompt": "…"} a line. Default: eight short ones.',
     )
     add(
         "--max-tokens",

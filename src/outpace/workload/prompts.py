@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outpace.ground.errors import PromptsError
+from outpace.workload import json_lines
 
 DEFAULT_PROMPTS = (
     "Name three risks of moving a small company's mail server to a new provider.",
@@ -67,9 +68,9 @@ def workload(texts: Iterable[str] = DEFAULT_PROMPTS, generation: Generation | No
 def load(path: Path) -> list[str]:
     """Read the texts of a prompts file, in their order.
 
-    A file that ends in ``.json`` is a list of strings, or an object whose ``prompts`` is one. Any other file is
-    UTF-8 text with one prompt a line; blank lines are passed over. Raises ``PromptsError`` that says what is wrong
-    and where.
+    A file that ends in ``.json`` is a list of strings, or an object whose ``prompts`` is one; one that ends in
+    ``.jsonl`` or ``.ndjson`` is JSON Lines. Any other file is UTF-8 text with one prompt a line; blank lines are passed
+    over. Raises ``PromptsError`` that says what is wrong and where.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -80,11 +81,25 @@ def load(path: Path) -> list[str]:
             f"The prompts file {path} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start} "
             "begins no character. Save it as UTF-8 and try again."
         ) from error
-    texts = _from_json(path, text) if path.suffix.lower() == ".json" else text.splitlines()
-    texts = [text for text in texts if text.strip()]
+    texts = [text for text in _texts(path, text) if text.strip()]
     if not texts:
         raise PromptsError(f"The prompts file {path} holds no prompt: write one a line, or a JSON list of strings.")
     return texts
+
+
+def _texts(path: Path, text: str) -> list[str]:
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return _from_json(path, text)
+    if suffix in json_lines.SUFFIXES:
+        return json_lines.texts(text, f"the prompts file {path}")
+    lines = text.splitlines()
+    if json_lines.looks_like([line for line in lines if line.strip()]):
+        raise PromptsError(
+            f"Each line of the prompts file {path} is a JSON object. Name it {path.stem}.jsonl to have the prompt in "
+            "each line sent; to have the lines sent as they are, write them as strings of a .json list."
+        )
+    return lines
 
 
 def _from_json(path: Path, text: str) -> list[str]:
