@@ -21,6 +21,7 @@ from outpace.engines.detect import connect_routers, engine_for
 from outpace.ground.errors import UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
 from outpace.judge.capacity import Capacity, classify
+from outpace.measure.real_clock import RealLoop
 from outpace.recording.recorder import Recorder, RecordingTransport
 from outpace.recording.recording import RecordedHost, Recording, Scene
 from outpace.report.document import this_machine
@@ -68,7 +69,7 @@ class World(Protocol):
     machine: dict[str, Any] | None
     session_key: str
     """Makes the cache keys of this session differ from those of any other."""
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
+    loop_factory: Callable[[], asyncio.AbstractEventLoop]
     transport: httpx.AsyncBaseTransport | None
 
     async def engines(self, client: Client) -> dict[str, Engine]:
@@ -115,7 +116,7 @@ class LiveWorld:
         self.source = "live" if version is None else "embedded"
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.machine: dict[str, Any] | None = this_machine()
-        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] = RealLoop
         self.session_key = secrets.token_hex(8)
         self.transport: httpx.AsyncBaseTransport | None = None
         self.recorder: Recorder | None = None
@@ -167,7 +168,7 @@ class ReplayedWorld:
         self._capacities = capacities
         self.source = self.session_key = "replay"
         self.machine: dict[str, Any] | None = None
-        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = VirtualLoop
+        self.loop_factory: Callable[[], asyncio.AbstractEventLoop] = VirtualLoop
         self.created = recording.created
         self.recorder: Recorder | None = None
         self._recording = recording
