@@ -9,24 +9,23 @@ from pathlib import Path
 
 from outpace.ground.documents import write_whole
 from outpace.judge.comparison import Comparison
+from outpace.report import step_summary
 
 ACTION_FILE = "benchmark-action.json"
-SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | None) -> list[Path]:
     """Write report.html, RESULT.md and the figures for github-action-benchmark into ``folder``.
 
-    Where ``GITHUB_STEP_SUMMARY`` names a file, RESULT.md is appended to it. Gives the paths for people. Raises
-    ``OSError``.
+    Where ``GITHUB_STEP_SUMMARY`` names a file, RESULT.md is appended to it as far as there is room. Gives the paths for
+    people. Raises ``OSError``.
     """
     from outpace.report import html, markdown  # matplotlib takes a while to load, and not every session publishes
 
     paths = [html.write(folder, invocation), markdown.write(folder, invocation)]
     write_action_file(folder, comparisons)
-    if target := os.environ.get(SUMMARY_VARIABLE):
-        with Path(target).open("a", encoding="utf-8") as summary:
-            summary.write(paths[1].read_text(encoding="utf-8") + "\n")
+    if target := os.environ.get(step_summary.VARIABLE):
+        step_summary.append(Path(target), paths[1])
     return paths
 
 
