@@ -7,7 +7,7 @@ are the experiment's, and would be in the way of every other test run on the mac
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.sweep import sweep, write_capacities
 from outpace.report.publish import publish
+from outpace.suite import other_plugins
 from outpace.suite.command_line import CommandLine, read_options
 from outpace.suite.options import add_options
 from outpace.suite.progress import Progress
@@ -111,16 +112,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what judges the measurements behind what makes them; leave replays out where live hosts are measured."""
-    items.sort(key=lambda item: item.get_closest_marker("outpace_last") is not None)
-    if _measures(items) and config.stash[_state_key].asked.settings.recording is None:
+    """Leave replays out where live hosts are measured."""
+    if other_plugins.measures(items) and config.stash[_state_key].asked.settings.recording is None:
         replays = [item for item in items if item.get_closest_marker("outpace_replays")]
         items[:] = [item for item in items if item not in replays]
         config.hook.pytest_deselected(items=replays)
 
 
-def _measures(items: Sequence[pytest.Item]) -> bool:
-    return any({"measurement", "sweep_host"} & set(getattr(item, "fixturenames", ())) for item in items)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Put what measures in its order, whatever has been made of it, and keep it out of workers."""
+    asked = session.config.stash[_state_key].asked
+    other_plugins.put_in_order(session.items, asked.hosts, asked.strategies)
+    if other_plugins.measures(session.items):
+        other_plugins.refuse_in_a_worker(session.config, session.items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Tell what a worker of pytest-xdist refused to do."""
+    try:
+        other_plugins.require_no_refusal(node)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(wrapper=True)
@@ -128,7 +142,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Open the experiment where a test measures; what stands in its way ends the session in one paragraph."""
     config = session.config
     state = config.stash[_state_key]
-    if not _measures(session.items) or config.option.collectonly or session.testsfailed:
+    if not other_plugins.measures(session.items) or config.option.collectonly or session.testsfailed:
         return (yield)
     try:
         require_writable(state.asked.report_dir, "report", "--report-dir")
@@ -224,7 +238,7 @@ def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -
     try:
         paths = publish(state.asked.report_dir, [each.comparison() for each in measured], invocation)
     except (OSError, OutpaceError) as error:
-        reporter.write_line(f"outpace: report.html was not written: {error}", yellow=True)
+        reporter.write_line(f"outpace: not every page was written: {error}", yellow=True)
         return
     if reporter.verbosity >= 0:
         reporter.write_line(f"to read: {', '.join(map(str, paths))}")

@@ -1,0 +1,64 @@
+"""What other pytest plugins do to a session that measures: they reorder its tests, or run them in other processes.
+
+Each is met at the point that no plugin comes behind, not by the plugin's name: there are more of them than names here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from outpace.ground.errors import UsageError
+
+SWEEPS, MEASURES, JUDGES = "sweep_host", "measurement", "measured"
+"""The fixtures of what measures a host's capacity, of what measures a strategy, and of what judges it."""
+
+REFUSAL = (
+    "This session shares its tests out among processes (pytest-xdist: -n or --dist, here, in PYTEST_ADDOPTS or in an "
+    "ini file), and each of them would measure the same hosts at the same time. Add -n0 to measure in one."
+)
+_REFUSED = "outpace_refused"
+
+
+def measures(items: Sequence[pytest.Item]) -> bool:
+    """Whether any of ``items`` measures hosts."""
+    return any({SWEEPS, MEASURES} & _fixtures(item) for item in items)
+
+
+def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Sequence[str]) -> None:
+    """Put capacity before strategies before what judges them, each in the order in which it was asked for.
+
+    The places that they take among other tests stay what they are.
+    """
+    order = [*hosts, *strategies]
+    stages: dict[int, tuple[int, int]] = {}
+    for place, item in enumerate(items):
+        fixtures = _fixtures(item)
+        last = item.get_closest_marker("outpace_last") is not None
+        if last or {SWEEPS, MEASURES, JUDGES} & fixtures:
+            stage = 3 if last else 2 if JUDGES in fixtures else 1 if MEASURES in fixtures else 0
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            of = params.get("strategy", params.get("host"))
+            stages[place] = stage, order.index(of) if of in order else len(order)
+    ordered = [items[place] for place in sorted(stages, key=lambda place: stages[place])]
+    for place, item in zip(stages, ordered, strict=True):
+        items[place] = item
+
+
+def refuse_in_a_worker(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where this is one of several processes, run none of ``items`` and let the process that started it say why."""
+    if hasattr(config, "workerinput"):
+        config.workeroutput[_REFUSED] = True  # type: ignore[attr-defined]
+        items.clear()
+
+
+def require_no_refusal(worker: Any) -> None:
+    """Raise ``UsageError`` where ``worker``, which is done, refused to measure."""
+    if getattr(worker, "workeroutput", {}).get(_REFUSED):
+        raise UsageError(REFUSAL)
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
