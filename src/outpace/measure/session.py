@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Coroutine
@@ -34,6 +36,12 @@ from outpace.workload.prompts import workload
 
 T = TypeVar("T")
 
+ELSEWHERE = (
+    "Hosts are measured in the process and the thread that connected to them, and this test was run in another, as "
+    "some pytest plugins do. Switch that plugin off for this run (pytest -p no:PLUGIN), or leave out the option that "
+    "asks for it."
+)
+
 
 class Session:
     """A session of measuring: open while its hosts are connected; a context manager.
@@ -49,6 +57,7 @@ class Session:
 
     def __enter__(self) -> Self:
         settings = self.settings
+        self._home = _here()
         with ExitStack() as stack:
             self.world = open_world(settings, stack)
             self._runner = stack.enter_context(asyncio.Runner(loop_factory=self.world.loop_factory))
@@ -173,6 +182,9 @@ class Session:
         return inner if faults is None else FaultyTransport(inner or network_transport(), faults, self._hosts)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._home != _here():
+            work.close()
+            raise UsageError(ELSEWHERE)
         return self._runner.run(work)
 
     def _require_measurable(self) -> None:
@@ -196,6 +208,10 @@ class Session:
     def _origin(self) -> document.Origin:
         hosts = tuple(_entry(self.engines[host]) for host in self.ordered)
         return document.Origin(self.world.created, self.world.source, hosts, self.settings.workload, self.world.machine)
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
 
 
 def _entry(engine: Engine) -> document.HostEntry:
