@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from harness import REPOSITORY
 from outpace.report import markdown
+from outpace.report.answer import answer
 from outpace.report.story import read, tell
 from outpace.report.words import visible
 from pages import UNSEEN, documents_of
@@ -18,8 +19,8 @@ from told import HOSTILE, keep, plain, report
 
 RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").glob("*/report-sequential.json"))
 HEADS = [
-    "Verdict",
     "Strategies",
+    "Verdict",
     "Where the time went",
     "Failure modes met",
     "Conditions for going further",
@@ -64,7 +65,7 @@ def test_every_recording_is_told_and_the_same_bytes_twice(folder: Path):
     story = read(folder)
     text = markdown.render(story, "pytest bench/ --hosts=replay:x.json")
     assert text == markdown.render(read(folder), "pytest bench/ --hosts=replay:x.json")
-    assert plain(story.answer[0]) in shown(text)
+    assert plain(answer(story)[0]) in shown(text)
     assert "```sh\npytest bench/ --hosts=replay:x.json\n```" in text
     assert {"table_open", "strong_open", "bullet_list_open", "fence"} <= set(kinds(text))
 

@@ -9,7 +9,10 @@ import pytest
 from harness import REPOSITORY
 from outpace.ground.errors import DocumentInvalid
 from outpace.judge import capacity
+from outpace.report.answer import answer, cautions, question
+from outpace.report.conditions import conditions, not_measured
 from outpace.report.latency import split
+from outpace.report.method import method
 from outpace.report.story import read, tell
 from outpace.report.words import joined, visible
 from told import attempt, keep, plain, report, request, run
@@ -18,17 +21,17 @@ RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").
 
 
 def said(*documents, capacities=None):
-    return " ".join(plain(each) for each in tell(documents, capacities).answer)
+    return " ".join(plain(each) for each in answer(tell(documents, capacities)))
 
 
 def holding(story, beginning):
-    return next(each for each in story.conditions if plain(each.text).startswith(beginning))
+    return next(each for each in conditions(story) if plain(each.text).startswith(beginning))
 
 
 def test_the_published_experiment_is_told():
     story = read(REPOSITORY / "reports" / "phase-0")
-    assert plain(story.question) == "Do two machines outpace local alone?"
-    assert [plain(each) for each in story.answer] == [
+    assert plain(question(story)) == "Do two machines outpace local alone?"
+    assert [plain(each) for each in answer(story)] == [
         "Two machines answer eight prompts 1.15 times as fast as local alone under serial-per-side; gate < 2.0 passed.",
         "The gate failed for all-parallel.",
     ]
@@ -39,21 +42,21 @@ def test_the_published_experiment_is_told():
     assert remote.part("queue").median_ms is None
     assert story.timelines[0].run.assumed
     assert len(story.timelines) == 1
-    assert any("published experiment" in plain(each) for each in story.cautions)
-    assert any("no lower bound" in plain(each) for each in story.not_measured)
+    assert any("published experiment" in plain(each) for each in cautions(story))
+    assert any("no lower bound" in plain(each) for each in not_measured(story))
 
 
 def test_the_replayed_experiment_is_told():
     story = read(REPOSITORY / "bench" / "recordings" / "phase-0")
-    assert plain(story.answer[0]) == (
+    assert plain(answer(story)[0]) == (
         "Two machines answer eight prompts 1.53 times as fast as local alone under earliest-finish; gate < 2.0 "
         "passed; the best split would give 1.56 times."
     )
-    assert story.best == "earliest-finish"
+    assert story.best.strategy == "earliest-finish"
     assert story.failures[0].kind == "spent"
     assert story.failures[0].harmless
-    assert any("One" not in plain(each) and "replay" in plain(each).lower() for each in story.cautions)
-    facts = {head: plain(text) for head, text in story.facts}
+    assert any("One" not in plain(each) and "replay" in plain(each).lower() for each in cautions(story))
+    facts = {head: plain(text) for head, text in method(story.documents, story.newest)}
     assert facts["Settings"] == "at most 64 tokens an answer, temperature 0, seed 7"
     assert "all-parallel -0.00% (worst -0.00%, of 1 run)" in facts["Replay error"]
 
@@ -100,17 +103,17 @@ def test_strategies_that_cannot_be_told_apart_are_called_a_tie():
 
 def test_a_session_with_failures_says_so():
     story = tell([report([0.5, None], verdict="fail"), report([0.9, 0.9], "pull")], None)
-    assert "one prompt" not in plain(story.answer[0])
-    assert "1 prompt was answered by no host under serial-per-side" in plain(story.cautions[0])
+    assert "one prompt" not in plain(answer(story)[0])
+    assert "1 prompt was answered by no host under serial-per-side" in plain(next(iter(cautions(story))))
     assert story.unanswered[0].error == "connect: refused"
     assert story.unanswered[0].round == 2
 
 
 def test_a_session_in_which_nothing_finished_has_no_answer():
     story = tell([report([None], verdict="fail")], None)
-    assert "No strategy finished a round" in plain(story.answer[0])
+    assert "No strategy finished a round" in plain(answer(story)[0])
     assert story.best is None
-    assert [each.holds for each in story.conditions] == [False]
+    assert [each.holds for each in conditions(story)] == [False]
 
 
 def test_the_baseline_alone_is_no_comparison():
@@ -139,9 +142,9 @@ def test_a_router_is_no_host_of_its_own():
 def test_reports_of_several_sessions_are_not_compared():
     old = report([0.1], "pull", created="2025-12-31T12:00:00+00:00")
     story = tell([old, report([0.5])], None)
-    assert story.best == "serial-per-side"
+    assert story.best.strategy == "serial-per-side"
     assert [(row.strategy, row.ranked) for row in story.rows] == [("serial-per-side", True), ("pull", False)]
-    assert any("two sessions" in plain(each) for each in story.cautions)
+    assert any("two sessions" in plain(each) for each in cautions(story))
     assert [each.strategy for each in story.timelines] == ["serial-per-side"]
 
 
@@ -209,7 +212,7 @@ def test_capacities_become_conditions_of_what_the_best_strategy_had_in_flight():
     assert holding(story, "near thrashes").holds is True
     assert holding(story, "far batches").holds is False
     assert holding(story, "gone queues").holds is None
-    assert not any(plain(each).startswith("Capacity") for each in story.not_measured)
+    assert not any(plain(each).startswith("Capacity") for each in not_measured(story))
 
 
 def test_a_network_that_takes_much_is_a_condition_that_does_not_hold():
@@ -225,7 +228,7 @@ def test_runs_of_which_nothing_is_told_are_not_drawn():
     for each in document["rounds"]:
         each["run"] = run("serial-per-side", ["near", "far"], None, [])
     story = tell([document], None)
-    assert story.timelines == ()
+    assert story.timelines == []
     assert story.latencies[0].hosts == ()
 
 

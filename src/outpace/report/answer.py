@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from outpace.judge.ranking import Best
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
-from outpace.report.shape import HostLine, Row, Unanswered
+from outpace.report.story import Story
+from outpace.report.strategies import BASELINE, Row
 from outpace.report.words import Foreign, Words, capital, counted, in_words, joined, limit
 
-BASELINE = "sequential"
 VERDICTS = {"pass": "passed", "fail": "failed", "inconclusive": "is inconclusive"}
 WHAT_IF = "What if, "
 """A note that begins so says what was foretold instead of measured."""
 
 
-def noun_of(hosts: Sequence[HostLine]) -> str:
-    """What the hosts may be called: those that share this machine's loopback need not be machines of their own."""
-    return "host" if hosts and all(_is_loopback(each.url) for each in hosts) else "machine"
+def question(story: Story) -> Words:
+    """What is asked, which heads the page."""
+    row = story.rows[0]
+    return (f"Do{'es' if row.hosts == 1 else ''} {_set(story, row)} outpace ", row.baseline_host, " alone?")
+
+
+def answer(story: Story) -> tuple[Words, ...]:
+    """The answer, in one sentence and what belongs to it."""
+    best = story.best
+    if not any(row.ranked for row in story.rows):
+        return (("No strategy finished a round, so it cannot be said whether the set of hosts is faster.",),)
+    if best is None:
+        host = story.rows[0].baseline_host
+        return (("Only the baseline was measured, ", host, " alone: there is nothing to compare."),)
+    gate = f"; gate < {limit(best.threshold)} {VERDICTS[best.verdict]}"
+    split = f"; the best split would give {1 / best.bound:.2f} times" if best.bound else ""
+    sentence = (*capital(_claim(story, best)), *_tie(story, best), gate, split, ".")
+    failed = [row.strategy for row in story.rows if row.ranked and row.verdict == "fail"]
+    others = [name for name in failed if name not in (best.strategy, BASELINE)]
+    return (sentence, ("The gate failed for ", *joined(others), ".")) if others else (sentence,)
+
+
+def _set(story: Story, row: Row) -> str:
+    """How many hosts there are; those that share this machine's loopback need not be machines of their own."""
+    urls = [host["url"] for document in story.documents for host in document["hosts"]]
+    noun = "host" if all(map(_is_loopback, urls)) else "machine"
+    return f"{in_words(row.hosts)} {noun}{'' if row.hosts == 1 else 's'}"
 
 
 def _is_loopback(url: str | None) -> bool:
@@ -30,112 +53,53 @@ def _is_loopback(url: str | None) -> bool:
         return False
 
 
-def answer(rows: Sequence[Row], found: Best | None, prompts: int, noun: str) -> tuple[Words, ...]:
-    """The answer, in one sentence and what belongs to it; ``rows`` are of one session, the best first."""
-    ranked = [row for row in rows if row.ranked]
-    others = [row for row in ranked if row.strategy != BASELINE]
-    if not ranked:
-        return (("No strategy finished a round, so it cannot be said whether the set of hosts is faster.",),)
-    if not others:
-        return (
-            (
-                "Only the baseline was measured, ",
-                ranked[0].baseline_host,
-                " alone: there is nothing to compare.",
-            ),
-        )
-    best = others[0]
-    sentence = (*capital(_claim(best, prompts, noun)), *_tie(best, found), *_gate(best), *_best_split(best), ".")
-    failed = [row.strategy for row in others[1:] if row.verdict == "fail"]
-    return (sentence, ("The gate failed for ", *joined(failed), ".")) if failed else (sentence,)
-
-
-def _claim(best: Row, prompts: int, noun: str) -> Words:
-    task = f"{in_words(best.hosts)} {noun if best.hosts == 1 else noun + 's'} "
-    task += f"{'answers' if best.hosts == 1 else 'answer'} {in_words(prompts)} prompt{'' if prompts == 1 else 's'}"
+def _claim(story: Story, best: Row) -> Words:
+    task = f"{_set(story, best)} {'answers' if best.hosts == 1 else 'answer'} {in_words(story.prompts)} prompt"
+    task += "" if story.prompts == 1 else "s"
     alone = (best.baseline_host, " alone")
-    assert best.ratio is not None
-    low, high = _span(best)
+    low, high = best.span
+    middle = best.median or 0.0
     if high < 1:
-        return (f"{task} {1 / best.ratio.median:.2f} times as fast as ", *alone, " under ", best.strategy)
+        return (f"{task} {1 / middle:.2f} times as fast as ", *alone, " under ", best.strategy)
     if low > 1:
-        return (
-            f"{task} no faster than ",
-            *alone,
-            ": the best strategy, ",
-            best.strategy,
-            f", takes {best.ratio.median:.2f} times as long",
-        )
+        said = f", takes {middle:.2f} times as long"
+        return (f"{task} no faster than ", *alone, ": the best strategy, ", best.strategy, said)
     return (
         f"whether {task} faster than ",
         *alone,
         " cannot be told from these rounds: under the best strategy, ",
         best.strategy,
-        f", they take {best.ratio.median:.2f} times as long ({low:.2f} to {high:.2f})",
+        f", they take {middle:.2f} times as long ({low:.2f} to {high:.2f})",
     )
 
 
-def _span(row: Row) -> tuple[float, float]:
-    """The interval of the ratio, or what its rounds ranged over where they are too few for one."""
-    assert row.ratio is not None
-    assert row.seen is not None
-    if row.ratio.low is None or row.ratio.high is None:
-        return row.seen
-    return row.ratio.low, row.ratio.high
-
-
-def _tie(best: Row, found: Best | None) -> Words:
-    if found is None or found.winner != best.strategy:
-        return ()
-    tied = [name for name in found.tied if name != BASELINE]
+def _tie(story: Story, best: Row) -> Words:
+    found = story.found
+    tied = [name for name in found.tied if name != BASELINE] if found and found.winner == best.strategy else []
     return (", which cannot be told from ", *joined(map(Foreign, tied), " or ")) if tied else ()
 
 
-def _gate(row: Row) -> Words:
-    return (f"; gate < {limit(row.threshold)} {VERDICTS[row.verdict]}",)
-
-
-def _best_split(row: Row) -> Words:
-    if not row.bound:
-        return ()
-    return (f"; the best split would give {1 / row.bound:.2f} times",)
-
-
-def question(rows: Sequence[Row], noun: str) -> Words:
-    """What is asked, which heads the page."""
-    if not rows:
-        return ("Does the set of hosts outpace its fastest one?",)
-    hosts = f"{in_words(rows[0].hosts)} {noun if rows[0].hosts == 1 else noun + 's'}"
-    return (f"Do{'es' if rows[0].hosts == 1 else ''} {hosts} outpace ", rows[0].baseline_host, " alone?")
-
-
-def cautions(
-    rows: Sequence[Row], sources: Sequence[str], sessions: Sequence[str], unanswered: Sequence[Unanswered]
-) -> tuple[Words, ...]:
+def cautions(story: Story) -> Iterator[Words]:
     """What bears on the answer as a whole."""
-    said: list[Words] = []
-    if sources == ["replay"]:
-        said.append(("A replay: a recording was played under a virtual clock, and no engine ran.",))
-    said += [(note,) for note in dict.fromkeys(note for row in rows for note in row.notes) if note.startswith(WHAT_IF)]
-    if sources == ["published"]:
-        said.append(("Transcribed from a published experiment; outpace measured nothing here.",))
+    sources = {each["source"] for each in story.documents}
+    if sources == {"replay"}:
+        yield ("A replay: a recording was played under a virtual clock, and no engine ran.",)
+    notes = dict.fromkeys(note for row in story.rows for note in row.notes if note.startswith(WHAT_IF))
+    yield from ((note,) for note in notes)
+    if sources == {"published"}:
+        yield ("Transcribed from a published experiment; outpace measured nothing here.",)
+    sessions = sorted({each["created"] for each in story.documents})
     if len(sessions) > 1:
-        when = joined(map(Foreign, sessions))
-        said.append(
-            (
-                f"These reports come from {in_words(len(sessions))} sessions, of ",
-                *when,
-                ": only those of the newest are compared, for machines drift from one session to the next.",
-            )
+        yield (
+            f"These reports come from {in_words(len(sessions))} sessions, of ",
+            *joined(map(Foreign, sessions)),
+            ": only those of the newest are compared, for machines drift from one session to the next.",
         )
-    if unanswered:
-        strategies = dict.fromkeys(each.strategy for each in unanswered)
-        were = f"{counted(len(unanswered), 'prompt')} {'was' if len(unanswered) == 1 else 'were'}"
-        said.append(
-            (f"{were} answered by no host under ", *joined(strategies), "; the rounds concerned have no ratio.")
-        )
-    rounds = [len([ratio for ratio in row.ratios if ratio is not None]) for row in rows if row.ranked]
+    if story.unanswered:
+        strategies = dict.fromkeys(each.strategy for each in story.unanswered)
+        were = f"{counted(len(story.unanswered), 'prompt')} {'was' if len(story.unanswered) == 1 else 'were'}"
+        yield (f"{were} answered by no host under ", *joined(strategies), "; the rounds concerned have no ratio.")
+    rounds = [len([ratio for ratio in row.ratios if ratio is not None]) for row in story.rows if row.ranked]
     if rounds and min(rounds) < ROUNDS_FOR_AN_INTERVAL:
         few = f"{in_words(min(rounds))} round{'' if min(rounds) == 1 else 's'}"
-        said.append((f"Measured in {few} a strategy: too few for an interval, so chance is not ruled out.",))
-    return tuple(said)
+        yield (f"Measured in {few} a strategy: too few for an interval, so chance is not ruled out.",)

@@ -16,24 +16,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from outpace.ground.documents import write_whole
-from outpace.report import figures, tables
-from outpace.report.shape import Story
-from outpace.report.story import read
-from outpace.report.words import Foreign, visible
+from outpace.report.answer import answer, cautions, question
+from outpace.report.blocks import Block
+from outpace.report.sections import sections
+from outpace.report.story import Story, read
+from outpace.report.words import Foreign, Strong, visible
 
 FILE = "report.html"
 _UNIT = re.compile(r"(\d) (ms|s)\b")
 """A number keeps its unit beside it where a line ends."""
-SECTIONS = {
-    "strategies": "Strategies",
-    "timeline": "Timeline",
-    "time": "Where the time went",
-    "failures": "Failures",
-    "capacity": "Capacity",
-    "conditions": "Conditions",
-    "method": "Method",
-    "not-measured": "Not measured",
-}
 
 
 def write(folder: Path, invocation: str | None = None) -> Path:
@@ -45,15 +36,15 @@ def write(folder: Path, invocation: str | None = None) -> Path:
 
 def render(story: Story, invocation: str | None = None) -> str:
     """The story as one page; ``invocation`` is the command that measured it. The same story gives the same bytes."""
-    left_out = set() if story.capacities else {"capacity"}
+    told = answer(story)
     page: str = _template().render(
-        story=story,
-        title="".join(("outpace: ", *story.answer[0])),
-        invocation=invocation,
-        sections=[(anchor, head) for anchor, head in SECTIONS.items() if anchor not in left_out],
-        reasons=tables.reasons(story.rows),
-        pictures=_pictures(story),
-        tables=tables,
+        title="".join(("outpace: ", *told[0])),
+        question=question(story),
+        answer=told,
+        verdict=(story.best or story.rows[0]).verdict,
+        cautions=list(cautions(story)),
+        sections=list(sections(story, invocation)),
+        kind=_kind,
         style=Markup(_packaged("page.css")),  # noqa: S704 - a file of this package
         svg=Markup,  # what figures.canvas wrote: its texts are escaped by matplotlib and the XML writer
         lines=_lines,
@@ -61,20 +52,8 @@ def render(story: Story, invocation: str | None = None) -> str:
     return page
 
 
-def _pictures(story: Story) -> dict[str, Any]:
-    return {
-        "strategies": figures.strategies(story.rows),
-        "rounds": figures.rounds(story.rows),
-        "timelines": [
-            (each.strategy, figures.timeline(each, f"timeline{index}")) for index, each in enumerate(story.timelines)
-        ],
-        "latencies": [
-            (each, figures.time_by_host(each, "time") if index == 0 else None)
-            for index, each in enumerate(story.latencies)
-            if each.hosts
-        ],
-        "capacities": figures.capacities(story.capacities),
-    }
+def _kind(block: Block) -> str:
+    return type(block).__name__
 
 
 def _shown(value: Any) -> Any:
@@ -85,6 +64,8 @@ def _shown(value: Any) -> Any:
         return Markup().join(_shown(each) for each in value)
     if isinstance(value, Foreign):
         return Markup("<bdi>{}</bdi>").format(visible(value))
+    if isinstance(value, Strong):
+        return Markup("<b>{}</b>").format(value)
     return escape(_UNIT.sub("\\1\N{NO-BREAK SPACE}\\2", visible(str(value))))
 
 

@@ -8,13 +8,62 @@ is within the part that follows it, and is never called zero.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from outpace.report.shape import PARTS, HostTime, Latency, Part
-from outpace.report.words import Foreign
+from outpace.report.blocks import NUMBER, TEXT, Table
+from outpace.report.words import NOT_TOLD, Foreign, Words, ms, share
 
+PARTS = {
+    "network": "network",
+    "queue": "queue",
+    "load": "model load",
+    "prompt": "prompt to first token",
+    "generation": "generation",
+    "working": "at work, not told apart",
+}
+"""The parts of a request's time in their order, and what a person calls them."""
 Told = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the time of a host's answers, of the ``told`` of them that tell it; ``share`` is of all wall time."""
+
+    name: str
+    told: int
+    median_ms: float | None
+    mean_ms: float | None
+    share: float | None
+    inferred: bool
+
+
+@dataclass(frozen=True)
+class HostTime:
+    """Where one host's time went in all of a strategy's runs, or in the baseline's."""
+
+    host: Foreign
+    answers: int
+    wall_ms: float | None
+    parts: tuple[Part, ...]
+    added_ms: tuple[float, float, float] | None
+    added_source: str | None
+    network_share: float | None
+    ms_per_token: float | None
+
+    def part(self, name: str) -> Part:
+        """The part called ``name``."""
+        return next(part for part in self.parts if part.name == name)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time went under one strategy, host by host, and on the baseline's host beside it."""
+
+    strategy: Foreign
+    hosts: tuple[HostTime, ...]
+    baseline: HostTime | None
 
 
 def split(request: Mapping[str, Any], trip_ms: float | None) -> Told:
@@ -113,3 +162,39 @@ def _part(name: str, splits: Iterable[Told], whole_ms: float, *, inferred: bool)
     if not told:
         return Part(name, 0, None, None, None, inferred=False)
     return Part(name, len(told), median(told), fmean(told), sum(told) / whole_ms if whole_ms else None, inferred)
+
+
+def table(found: Latency) -> Table:
+    """Where the time of one strategy's answers went, host by host: medians, and shares of all wall time.
+
+    The parts that no engine told have no column: the caption names them.
+    """
+    lines: list[tuple[HostTime, Words]] = [(host, (host.host,)) for host in found.hosts]
+    if found.baseline:
+        lines.append((found.baseline, (found.baseline.host, " alone")))
+    kept = [name for name in PARTS if any(host.part(name).told for host, _ in lines)]
+    silent = [head for name, head in PARTS.items() if name not in kept and name != "working"]
+    caption = f"Medians under {found.strategy}, and shares of all wall time"
+    if silent:
+        caption += f". {NOT_TOLD.capitalize()} by any engine here: {', '.join(silent)}"
+    heads = ("answers", "wall", *(PARTS[name] for name in kept), "added latency, mean")
+    return Table(
+        caption,
+        {"host": TEXT} | dict.fromkeys(heads, NUMBER),
+        [
+            (
+                name,
+                f"{host.answers:,}",
+                ms(host.wall_ms),
+                *(_cell(host.part(part)) for part in kept),
+                NOT_TOLD if host.added_ms is None else f"{ms(host.added_ms[0])} ({host.added_source or NOT_TOLD})",
+            )
+            for host, name in lines
+        ],
+    )
+
+
+def _cell(part: Part) -> str:
+    if not part.told:
+        return NOT_TOLD
+    return f"{ms(part.median_ms)}, {share(part.share)}" + (" (inferred)" if part.inferred else "")

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from markupsafe import Markup
+
 from outpace.ground.documents import write_whole
-from outpace.report import tables
-from outpace.report.shape import Story
-from outpace.report.story import read
-from outpace.report.tables import Table
-from outpace.report.words import Foreign, Words, runs_leftwards, visible
+from outpace.report.answer import answer, cautions, question
+from outpace.report.blocks import NUMBER, Block, Command, Figure, Folded, Items, Pairs, Table
+from outpace.report.sections import sections
+from outpace.report.story import Story, read
+from outpace.report.words import Foreign, Strong, Words, runs_leftwards, visible
 
 FILE = "RESULT.md"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
@@ -19,7 +21,6 @@ _AT_THE_HEAD = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)](?:\s|$))")
 """What would begin a list or underline a heading where it stands first in a block."""
 _ACTS = re.compile(r"(?i)@|://|www\.|:\w+:|#\d|\b[0-9a-f]{7,40}\b")
 """Addresses, mentions, emoji, numbers of issues and commits: GitHub acts on them however they are escaped."""
-_BOLD = re.compile(r"\*\*([a-zA-Z ]+)\*\*")
 
 
 def write(folder: Path, invocation: str | None = None) -> Path:
@@ -31,53 +32,39 @@ def write(folder: Path, invocation: str | None = None) -> Path:
 
 def render(story: Story, invocation: str | None = None) -> str:
     """The story as Markdown; ``invocation`` is the command that measured it."""
-    blocks = [
-        f"# {_words(story.question)}",
-        f"**{_words(story.answer[0])}**",
-        *(_words(each) for each in story.answer[1:]),
-        *(f"> {_words(each)}" for each in story.cautions),
-        "## Verdict",
-        _list(_verdicts(story)),
-        "## Strategies",
-        _table(tables.strategies(story.rows)),
-        *_reasons(story),
-        "## Where the time went",
-        *([_table(tables.latency(each)) for each in story.latencies[:1]] or ["The reports do not tell it."]),
-        "## Failure modes met",
-        *_failures(story),
-        *(["## Capacity", _table(tables.capacities(story.capacities))] if story.capacities else []),
-        "## Conditions for going further",
-        _list((f"**{holds}**: ", *text) for holds, text in tables.conditions(story)),
-        "## How it was measured",
-        _table(tables.hosts(story.hosts)),
-        _list((f"**{head}**: ", *text) for head, text in story.facts),
-        "## What was not measured",
-        _list(story.not_measured),
-        "## Run it again",
-        _fenced(invocation) if invocation else "The reports do not hold the command that measured them.",
+    first, *more = answer(story)
+    told = [
+        f"# {_words(question(story))}",
+        f"**{_words(first)}**",
+        *map(_words, more),
+        *(f"> {_words(each)}" for each in cautions(story)),
     ]
-    return "\n\n".join(blocks) + "\n"
+    for each in sections(story, invocation):
+        if blocks := list(_blocks(each.blocks)):
+            told += [f"## {each.head}", *blocks]
+    return "\n\n".join(told) + "\n"
 
 
-def _verdicts(story: Story) -> Iterator[Words]:
-    """The best strategy's verdict first; then every other that is no pass."""
-    for row in sorted(story.rows, key=lambda row: row.strategy != story.best):
-        if row.strategy == story.best or row.verdict != "pass":
-            yield (f"**{row.verdict}**: ", row.reason)
-
-
-def _reasons(story: Story) -> Iterator[str]:
-    lines = [(name, ": ", *text) for name, texts in tables.reasons(story.rows) for text in texts]
-    yield _list(lines)
-
-
-def _failures(story: Story) -> Iterator[str]:
-    if story.failures:
-        yield _table(tables.failures(story.failures))
-    if story.unanswered:
-        yield _table(tables.unanswered(story.unanswered))
-    if not story.failures and not story.unanswered:
-        yield "None: every attempt gave an answer."
+def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
+    """What is told in words: figures are left to the page."""
+    for block in blocks:
+        match block:
+            case Table():
+                yield _table(block)
+            case Items():
+                yield _list(block.items)
+            case Pairs():
+                yield _list((Strong(head), ": ", *text) for head, text in block.pairs)
+            case Command():
+                yield _fenced(block.text)
+            case Folded():
+                if inner := list(_blocks(block.blocks)):
+                    summary = Markup("<details><summary>{}</summary>").format(visible(block.summary))
+                    yield from (summary, *inner, "</details>")
+            case Figure():
+                pass
+            case _:
+                yield _words(block.words)
 
 
 def _list(items: Iterable[Words]) -> str:
@@ -87,22 +74,21 @@ def _list(items: Iterable[Words]) -> str:
 def _table(table: Table) -> str:
     """A table with its caption above it; GitHub's dialect has no captions."""
     lines = [
-        "| " + " | ".join(escape(column.head) for column in table.columns) + " |",
-        "|" + "|".join("---:" if column.number else "---" for column in table.columns) + "|",
+        "| " + " | ".join(map(escape, table.columns)) + " |",
+        "|" + "|".join("---:" if kind == NUMBER else "---" for kind in table.columns.values()) + "|",
         *("| " + " | ".join(_words(cell, cell=True) for cell in row) + " |" for row in table.rows),
     ]
     return f"{escape(table.caption)}:\n\n" + "\n".join(lines)
 
 
-def _words(words: Words, cell: bool = False) -> str:
-    shown = [_foreign(each, cell) if isinstance(each, Foreign) else _own(each) for each in words]
-    return "".join(shown) if cell else _AT_THE_HEAD.sub(r"\1\\", "".join(shown))
+def _words(words: str | Words, *, cell: bool = False) -> str:
+    pieces = (words,) if isinstance(words, str) else words
+    shown = "".join(_foreign(each, cell) if isinstance(each, Foreign) else _own(each) for each in pieces)
+    return shown if cell else _AT_THE_HEAD.sub(r"\1\\", shown)
 
 
 def _own(text: str) -> str:
-    """Text of outpace's own, in which a bold word is one."""
-    bold = _BOLD.match(text)
-    return f"**{bold[1]}**{escape(text[bold.end() :])}" if bold else escape(text)
+    return f"**{escape(text)}**" if isinstance(text, Strong) else escape(text)
 
 
 def _foreign(text: str, cell: bool) -> str:

@@ -38,6 +38,12 @@ class Foreign(str):
     __slots__ = ()
 
 
+class Strong(str):
+    """Text of outpace's own that stands out: a term, a verdict."""
+
+    __slots__ = ()
+
+
 Words = tuple[str, ...]
 """A sentence in pieces, so that the ``Foreign`` ones can be kept apart from what surrounds them."""
 

@@ -1,17 +1,17 @@
-"""What all figures share: a sheet of so many pixels to draw on, and SVG that belongs into a page.
+"""What all figures share: a sheet of so many pixels to draw on, lines with names, and SVG that belongs into a page.
 
-matplotlib draws; what it writes is then made to follow the page. Its ink becomes ``currentColor``, its text takes the
-page's font, its numbers lose digits that no eye sees, and its names are kept apart from those of the other figures.
+matplotlib draws; what it writes is then made to follow the page. Its ink becomes ``currentColor``, its numbers lose
+digits that no eye sees, and its names are kept apart from those of the other figures.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -20,6 +20,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from outpace.ground.errors import shortened
 from outpace.report.words import visible
@@ -27,10 +28,14 @@ from outpace.report.words import visible
 WIDE, NARROW = 880, 300
 """Widths in pixels of the two forms of each figure: for a desk and for a telephone."""
 FONT = 11.0
+LABEL, GAP = 16.0, 8.0
+LETTERS = 24
+"""Of a name beside a line."""
 
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
-"""Stand-ins for the page's own colours; none of them is drawn."""
+"""Stand-ins for the page's own colours; none of them is seen, nor is matplotlib's own font."""
 _PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_PAGE["font-family: 'DejaVu Sans';"] = ""
 
 # M. Okabe and K. Ito's palette, which people with any kind of colour vision can tell apart, and hatches beside it.
 BLUE, SKY, GREEN, ORANGE, YELLOW, RED, PURPLE = (
@@ -70,9 +75,7 @@ _STYLE: dict[Any, Any] = {
     "path.simplify": False,
 }
 _NUMBER = re.compile(r"-?\d+\.\d+")
-_REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_SPACE = re.compile(r"\s+")
-_KEPT = {"text": {"text-anchor", "font-size", "fill", "font-weight", "opacity"}}
+_STAND_IN = re.compile("|".join(_PAGE))
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,8 @@ def area(figure: Figure, left: float, top: float, right: float, bottom: float) -
     return figure.add_axes(inner)
 
 
-def legend(figure: Figure, marks: Sequence[Artist], columns: int, handle: float = 1.8) -> None:
-    """What the marks mean, above all axes of ``figure``, so many in a row; each takes ``handle`` ems."""
+def legend(figure: Figure, marks: Sequence[Artist], columns: int) -> None:
+    """What the marks mean, above all axes of ``figure``, so many in a row."""
     figure.legend(
         handles=list(marks),
         loc="upper left",
@@ -125,10 +128,83 @@ def legend(figure: Figure, marks: Sequence[Artist], columns: int, handle: float 
         ncols=columns,
         borderpad=0,
         borderaxespad=0,
-        handlelength=handle,
+        handlelength=1.8,
         columnspacing=1.2,
         labelspacing=0.2,
     )
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines from the top down, each with its name, over one horizontal axis; ``spans`` is what each has for drawing.
+
+    All that is drawn in ``axes`` is drawn at pixels from the top; ``width`` is that of its axis in pixels.
+    """
+
+    figure: Figure
+    axes: Axes
+    width: float
+    narrow: bool
+    spans: list[tuple[float, float]]
+
+    def time_axis(self, end_ms: float, label: str) -> None:
+        """Let the axis be one of milliseconds from 0 on."""
+        self.axes.set(xlim=(0, end_ms), xlabel=label)
+        self.axes.xaxis.set_major_locator(MaxNLocator(4 if self.narrow else 8, steps=[1, 2, 5, 10]))
+        self.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+    def beside(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write ``text`` right of a place."""
+        place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        self.axes.annotate(text, (x, y), (5, 0), **place, **style)
+
+
+def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequence[Artist]) -> Chart:
+    """A chart of lines, each a name and its height, with ``marks`` explained above; a dotted line parts the groups.
+
+    Names stand beside their lines, and on a telephone above them, for nothing is left there beside them.
+    """
+    narrow = width < WIDE
+    label = LABEL if narrow else 0.0
+    columns = 2 if narrow else max(1, len(marks))
+    head, foot, right = 8 + LABEL * math.ceil(len(marks) / columns), 36.0, 66.0
+    inner = sum(label + height + GAP for group in groups for _, height in group) + GAP * (len(groups) - 1)
+    figure = sheet(width, head + inner + foot)
+    names = [short(name, LETTERS) for group in groups for name, _ in group]
+    left = 8.0 if narrow else 12 + 6.6 * max(map(len, names), default=0)
+    axes = area(figure, left, head, right, foot)
+    axes.set(ylim=(inner, 0))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    spans: list[tuple[float, float]] = []
+    top = 0.0
+    across = axes.get_yaxis_transform()
+    for index, group in enumerate(groups):
+        if index:
+            axes.axhline(top + GAP / 2, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), clip_on=False)
+            top += GAP
+        for _, height in group:
+            name = names[len(spans)]
+            spans.append((top + label, top + label + height))
+            if narrow:
+                # The lines that pass behind a name would be read as letters.
+                box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+                style: dict[str, Any] = {"transform": across, "va": "center", "clip_on": False, "bbox": box}
+                axes.text(0, top + label / 2 + 1, name, zorder=5, **style)
+            else:
+                place = (0, top + height / 2), (-7, 0), ("axes fraction", "data"), "offset points"
+                axes.annotate(name, *place, va="center", ha="right")
+            top += label + height + GAP
+    if marks:
+        legend(figure, marks, columns)
+    return Chart(figure, axes, width - left - right, narrow, spans)
+
+
+def left_out(what: str, drawn: int, of: int) -> str:
+    """A sentence for a caption on what is not drawn; nothing where all is."""
+    return f" Of {of} {what}, {of - drawn} are not drawn." if drawn < of else ""
 
 
 def short(text: str, letters: int) -> str:
@@ -136,22 +212,21 @@ def short(text: str, letters: int) -> str:
     return shortened(visible(text), letters)
 
 
-def room_for(labels: Sequence[str], letters: int) -> float:
-    """The width in pixels that labels of at most so many letters take."""
-    return 12 + 6.6 * min(letters, max(map(len, labels), default=0))
-
-
 def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     # The parser reads what matplotlib has just written; no text of a document is in it but escaped, and made visible.
     root = ET.fromstring(written.getvalue())  # noqa: S314
-    used = set(_references(root))
-    numbers = count(1)
-    names = {found: f"{name}-{next(numbers)}" for found in _ids(root) if found in used}
-    _adapt(root, names)
-    for each in [child for child in root if child.tag in ("metadata", "defs") and not len(child)]:
-        root.remove(each)
+    for element in list(root.iter()):
+        element.tag = element.tag.rpartition("}")[2]
+        element.tail = None
+        if element.tag != "text":
+            element.text = None
+        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: _of_the_page(key, value, name) for key, value in attributes.items()})
+    for element in root.findall("metadata"):
+        root.remove(element)
     width, height = (float(side) for side in root.attrib["viewBox"].split()[2:])
     root.attrib.clear()
     root.attrib.update(
@@ -170,70 +245,10 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _references(root: ET.Element) -> Iterator[str]:
-    for each in root.iter():
-        for key, value in each.attrib.items():
-            if key.endswith("href"):
-                yield value.removeprefix("#")
-            else:
-                yield from _REFERENCE.findall(value)
-
-
-def _ids(root: ET.Element) -> Iterator[str]:
-    return (found for each in root.iter() if (found := each.get("id")))
-
-
-def _adapt(element: ET.Element, names: dict[str, str]) -> None:
-    """Make an element and all below it the page's: see the module."""
-    element.tag = element.tag.rpartition("}")[2]
-    element.tail = None
-    if element.tag != "text":
-        element.text = None
-    attributes: dict[str, str] = {}
-    for key, value in element.attrib.items():
-        plain = key.rpartition("}")[2]
-        if plain == "id":
-            if value in names:
-                attributes["id"] = names[value]
-        elif plain == "href":
-            attributes["href"] = f"#{names[value.removeprefix('#')]}"
-        elif plain == "style":
-            attributes |= _style(element.tag, value, names)
-        elif plain != "transform" or not value.startswith("rotate(-0 "):
-            attributes[plain] = _shorter(_renamed(value, names))
-    element.attrib.clear()
-    element.attrib.update(attributes)
-    kept = []
-    for child in element:
-        _adapt(child, names)
-        if child.tag in ("metadata", "style") or (child.tag in ("g", "defs") and not len(child)):
-            continue
-        # A group that says nothing is its content.
-        kept += list(child) if child.tag == "g" and not child.attrib else [child]
-    element[:] = kept
-
-
-def _style(tag: str, style: str, names: dict[str, str]) -> dict[str, str]:
-    """The style as attributes, which a page's style sheet can override; colours of the page stay in a style."""
-    attributes: dict[str, str] = {}
-    page: list[str] = []
-    for each in filter(None, map(str.strip, style.split(";"))):
-        key, _, value = (part.strip() for part in each.partition(":"))
-        if tag in _KEPT and key not in _KEPT[tag]:
-            continue
-        if value in _PAGE and _PAGE[value].startswith("var"):
-            page.append(f"{key}:{_PAGE[value]}")
-        else:
-            attributes[key] = _shorter(_renamed(_PAGE.get(value, value), names))
-    if tag == "text" and "fill" not in attributes and not page:
-        attributes["fill"] = "currentColor"
-    return attributes | ({"style": ";".join(page)} if page else {})
-
-
-def _renamed(value: str, names: dict[str, str]) -> str:
-    return _REFERENCE.sub(lambda found: f"url(#{names[found[1]]})", value)
-
-
-def _shorter(value: str) -> str:
-    rounded = _NUMBER.sub(lambda found: f"{round(float(found[0]), 2):g}".replace("-0 ", "0 "), value)
-    return _SPACE.sub(" ", rounded).strip()
+def _of_the_page(key: str, value: str, name: str) -> str:
+    """An attribute's value with the page's colours, names of this figure's own, and no more digits than are seen."""
+    if key in ("id", "href"):
+        return f"#{name}-{value[1:]}" if key == "href" else f"{name}-{value}"
+    shown = _STAND_IN.sub(lambda found: _PAGE[found[0]], value)
+    shown = _NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), shown)
+    return " ".join(shown.replace("url(#", f"url(#{name}-").split())

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from outpace.report.figures.canvas import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW
+from collections.abc import Iterable
+
+from matplotlib.patches import Patch
+
+from outpace.report.figures.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SKY, YELLOW
+from outpace.report.latency import PARTS
 
 LOOKS: dict[str, tuple[str, str | None]] = {
     "network": (ORANGE, "////"),
@@ -19,3 +24,14 @@ LOOKS: dict[str, tuple[str, str | None]] = {
 def look(kind: str) -> tuple[str, str | None]:
     """Fill and hatch of one kind of time."""
     return LOOKS[kind]
+
+
+def marks(kinds: Iterable[str]) -> list[Patch]:
+    """What stands in a legend for each kind of time."""
+    drawn = []
+    for kind in kinds:
+        fill, hatch = look(kind)
+        mark = Patch(facecolor=fill, hatch=hatch, edgecolor=MUTED, label=PARTS.get(kind, kind))
+        mark.set_hatchcolor(INK if fill == "none" else "#000000")
+        drawn.append(mark)
+    return drawn

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from outpace.ground.errors import RequestFailed
 from outpace.judge.comparison import HARMLESS
-from outpace.report.shape import Failure, Unanswered
-from outpace.report.views import kind_of
-from outpace.report.words import Foreign
+from outpace.report.blocks import LONG, NUMBER, TEXT, Table
+from outpace.report.words import Foreign, joined
+
+MOST_UNANSWERED = 20
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One kind of failed attempt on one host, over all runs of all strategies and their baselines."""
+
+    host: Foreign
+    kind: Foreign
+    meaning: str
+    count: int
+    harmless: bool
+    strategies: tuple[Foreign, ...]
+    example: Foreign
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """One prompt that no host answered."""
+
+    strategy: Foreign
+    round: int
+    run: str
+    prompt: int
+    error: Foreign
 
 
 def _kinds(of: type[RequestFailed]) -> Iterator[tuple[str, str]]:
@@ -20,6 +46,11 @@ def _kinds(of: type[RequestFailed]) -> Iterator[tuple[str, str]]:
 
 MEANINGS = dict(_kinds(RequestFailed))
 """What each kind of failed attempt is, in the words in which the errors themselves say it."""
+
+
+def kind_of(attempt: Mapping[str, Any]) -> str:
+    """The short name that an error begins with."""
+    return str(attempt["error"]).partition(":")[0].strip() or "failed"
 
 
 def failures_of(documents: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
@@ -60,3 +91,34 @@ def _runs(document: Mapping[str, Any]) -> Iterator[tuple[int, str, Mapping[str, 
     for number, each in enumerate(document["rounds"], start=1):
         yield number, "baseline", each["baseline"]
         yield number, "run", each["run"]
+
+
+def failures_table(found: Sequence[Failure]) -> Table:
+    """Kinds of failed attempts by host."""
+    return Table(
+        "Attempts that gave no answer, in all rounds",
+        {"host": TEXT, "kind": TEXT, "attempts": NUMBER, "under": TEXT, "what it is": LONG},
+        [
+            (
+                each.host,
+                (each.kind, " (harmless)" if each.harmless else ""),
+                f"{each.count:,}",
+                joined(each.strategies, ", "),
+                (f"{each.meaning} For example: ", each.example),
+            )
+            for each in found
+        ],
+    )
+
+
+def unanswered_table(found: Sequence[Unanswered]) -> Table:
+    """Prompts that no host answered, the first of them."""
+    left_out = len(found) > MOST_UNANSWERED
+    return Table(
+        "Prompts that no host answered" + (f", the first {MOST_UNANSWERED} of {len(found):,}" if left_out else ""),
+        {"prompt": NUMBER, "strategy": TEXT, "round": NUMBER, "in": TEXT, "reason": LONG},
+        [
+            (f"{each.prompt}", each.strategy, f"{each.round}", f"the {each.run}", each.error)
+            for each in found[:MOST_UNANSWERED]
+        ],
+    )

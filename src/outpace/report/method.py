@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from outpace.report.blocks import LONG, TEXT, Table
 from outpace.report.words import NOT_TOLD, Foreign, Words, counted
 
 SOURCES = {
@@ -15,7 +16,16 @@ SOURCES = {
 }
 
 
-def facts_of(documents: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) -> tuple[tuple[str, Words], ...]:
+def hosts_table(documents: Sequence[Mapping[str, Any]]) -> Table:
+    """Every host of the reports once, in their order, and what it runs."""
+    keys = ("name", "engine", "engine_version", "model", "model_digest", "url")
+    hosts = [host for document in documents for host in document["hosts"]]
+    rows = dict.fromkeys(tuple(_told(host[key]) for key in keys) for host in hosts)
+    heads = dict.fromkeys(("host", "engine", "version", "model"), TEXT)
+    return Table("Hosts", {**heads, "digest": LONG, "URL": LONG}, list(rows))
+
+
+def method(documents: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) -> Sequence[tuple[str, Words]]:
     """Pairs of a head and what there is to say, of the reports' common grounds; ``newest`` stands for them all."""
     work = newest["workload"]
     return (
