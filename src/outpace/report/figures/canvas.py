@@ -38,15 +38,8 @@ _PAGE = {INK: "currentColor", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER:
 _PAGE["font-family: 'DejaVu Sans';"] = ""
 
 # M. Okabe and K. Ito's palette, which people with any kind of colour vision can tell apart, and hatches beside it.
-BLUE, SKY, GREEN, ORANGE, YELLOW, RED, PURPLE = (
-    "#0072b2",
-    "#56b4e9",
-    "#009e73",
-    "#e69f00",
-    "#f0e442",
-    "#d55e00",
-    "#cc79a7",
-)
+BLUE, SKY, GREEN, ORANGE = "#0072b2", "#56b4e9", "#009e73", "#e69f00"
+YELLOW, RED, PURPLE = "#f0e442", "#d55e00", "#cc79a7"
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -61,7 +54,6 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
     "axes.formatter.useoffset": False,
-    "axes.unicode_minus": True,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
@@ -71,7 +63,11 @@ _STYLE: dict[Any, Any] = {
     "hatch.color": INK,
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": FONT,
+    "legend.borderpad": 0,
+    "legend.borderaxespad": 0,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.2,
+    "legend.labelspacing": 0.2,
     "path.simplify": False,
 }
 _NUMBER = re.compile(r"-?\d+\.\d+")
@@ -80,58 +76,32 @@ _STAND_IN = re.compile("|".join(_PAGE))
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure in both its forms, with the words that stand for it where it is not seen."""
+    """One figure in both its forms, and what is said below it."""
 
     wide: str
     narrow: str
-    title: str
-    description: str
     caption: str
 
 
-Paint = Callable[[int], Figure]
-"""Draws the figure at a width."""
+def picture(name: str, title: str, description: str, caption: str, paint: Callable[[int], Figure]) -> Picture:
+    """The figure that ``paint`` draws, at both widths; ``name`` is its own on the page.
 
-
-def picture(name: str, title: str, description: str, caption: str, paint: Paint) -> Picture:
-    """The figure that ``paint`` draws, at both widths; ``name`` is its own on the page."""
+    ``title`` and ``description`` stand for it where it is not seen.
+    """
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # Letters and scripts that matplotlib cannot draw: it need not, for the reader's browser draws the text.
         warnings.simplefilter("ignore", UserWarning)
-        wide, narrow = (_svg(paint(width), f"{name}-{form}", title, description) for width, form in _FORMS)
-    return Picture(wide, narrow, title, description, caption)
+        wide, narrow = (
+            _svg(paint(width), f"{name}-{form}", title, description) for width, form in ((WIDE, "w"), (NARROW, "n"))
+        )
+    return Picture(wide, narrow, caption)
 
 
-_FORMS = ((WIDE, "w"), (NARROW, "n"))
-
-
-def sheet(width: int, height: float) -> Figure:
+def sheet(width: int, height: float, **more: Any) -> Figure:
     """An empty figure of so many pixels."""
-    figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
+    figure = Figure(figsize=(width / 72, height / 72), facecolor="none", **more)
     FigureCanvasSVG(figure)
     return figure
-
-
-def area(figure: Figure, left: float, top: float, right: float, bottom: float) -> Axes:
-    """Axes on ``figure`` with margins in pixels."""
-    width, height = figure.get_size_inches() * 72
-    inner = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
-    return figure.add_axes(inner)
-
-
-def legend(figure: Figure, marks: Sequence[Artist], columns: int) -> None:
-    """What the marks mean, above all axes of ``figure``, so many in a row."""
-    figure.legend(
-        handles=list(marks),
-        loc="upper left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.8,
-        columnspacing=1.2,
-        labelspacing=0.2,
-    )
 
 
 @dataclass(frozen=True)
@@ -168,13 +138,12 @@ def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequ
     label = LABEL if narrow else 0.0
     columns = 2 if narrow else max(1, len(marks))
     head, foot, right = 8 + LABEL * math.ceil(len(marks) / columns), 36.0, 66.0
-    inner = sum(label + height + GAP for group in groups for _, height in group) + GAP * (len(groups) - 1)
-    figure = sheet(width, head + inner + foot)
+    inner = sum(label + room + GAP for group in groups for _, room in group) + GAP * (len(groups) - 1)
     names = [short(name, LETTERS) for group in groups for name, _ in group]
     left = 8.0 if narrow else 12 + 6.6 * max(map(len, names), default=0)
-    axes = area(figure, left, head, right, foot)
-    axes.set(ylim=(inner, 0))
-    axes.set_yticks([])
+    figure = sheet(width, height := head + inner + foot)
+    axes = figure.add_axes((left / width, foot / height, (width - left - right) / width, inner / height))
+    axes.set(ylim=(inner, 0), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
@@ -185,20 +154,19 @@ def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequ
         if index:
             axes.axhline(top + GAP / 2, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), clip_on=False)
             top += GAP
-        for _, height in group:
+        for _, room in group:
             name = names[len(spans)]
-            spans.append((top + label, top + label + height))
+            spans.append((top + label, top + label + room))
             if narrow:
                 # The lines that pass behind a name would be read as letters.
                 box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
                 style: dict[str, Any] = {"transform": across, "va": "center", "clip_on": False, "bbox": box}
                 axes.text(0, top + label / 2 + 1, name, zorder=5, **style)
             else:
-                place = (0, top + height / 2), (-7, 0), ("axes fraction", "data"), "offset points"
+                place = (0, top + room / 2), (-7, 0), ("axes fraction", "data"), "offset points"
                 axes.annotate(name, *place, va="center", ha="right")
-            top += label + height + GAP
-    if marks:
-        legend(figure, marks, columns)
+            top += label + room + GAP
+    figure.legend(handles=list(marks), loc="upper left", ncols=columns)
     return Chart(figure, axes, width - left - right, narrow, spans)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,9 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from outpace.judge.capacity import HostCapacity
 from outpace.report.figures import canvas
-from outpace.report.figures.canvas import INK, Picture, area, left_out, legend, picture, sheet, short
+from outpace.report.figures.canvas import INK, Picture, left_out, picture, sheet, short
 
 MOST_PANELS = 12
+_MEASURED: dict[str, Any] = {"color": canvas.BLUE, "linestyle": "", "marker": "o", "markersize": 6, "zorder": 4}
+_LAW: dict[str, Any] = {"color": canvas.ORANGE, "linewidth": 1.8}
+_LIMIT: dict[str, Any] = {"color": INK, "linewidth": 1.2, "linestyle": (0, (1, 2))}
 
 
 def capacities(hosts: Sequence[HostCapacity]) -> Picture | None:
@@ -40,39 +44,34 @@ def capacities(hosts: Sequence[HostCapacity]) -> Picture | None:
 
 def _capacities(hosts: Sequence[HostCapacity], width: int) -> Figure:
     columns = 1 if width < canvas.WIDE else min(len(hosts), 3)
-    panel, title, foot, left, gap = 140.0, 22.0, 42.0, 48.0, 50.0
     lines = math.ceil(len(hosts) / columns)
-    height = lines * (panel + title + foot) + 20
-    figure = sheet(width, height)
-    each_width = min(340.0, (width - left - 10 - gap * (columns - 1)) / columns)
-    for index, host in enumerate(hosts):
-        line, column = divmod(index, columns)
-        start = left + column * (each_width + gap)
-        top = 20 + line * (panel + title + foot) + title
-        axes = area(figure, start, top, width - start - each_width, height - top - panel)
-        _panel(axes, host, int(each_width / 6.6))
+    figure = sheet(width, 20 + 204.0 * lines, layout="constrained")
+    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axes, host in zip(grid, hosts, strict=False):
+        _panel(axes, host, int(width / columns / 7) - 6)
+    for axes in grid[len(hosts) :]:
+        axes.remove()
     marks = [
-        Line2D([], [], color=canvas.BLUE, linestyle="", marker="o", markersize=6, label="measured"),
-        Line2D([], [], color=canvas.ORANGE, linewidth=1.8, label="USL"),
-        Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (1, 2)), label="limit"),
+        Line2D([], [], **_MEASURED, label="measured"),
+        Line2D([], [], **_LAW, label="USL"),
+        Line2D([], [], **_LIMIT, label="limit"),
     ]
-    legend(figure, marks, 3)
+    figure.legend(handles=marks, loc="outside upper left", ncols=3)
     return figure
 
 
 def _panel(axes: Axes, host: HostCapacity, letters: int) -> None:
-    found = host.capacity
+    found, levels = host.capacity, host.capacity.levels
     verdict = f": {found.kind}{'' if found.settled else '?'}, limit {found.limit}"
     axes.set_title(short(host.name, max(4, letters - len(verdict))) + verdict, fontsize=canvas.FONT, loc="left", pad=6)
-    most = max(level.in_flight for level in found.levels)
+    most = max(level.in_flight for level in levels)
     if found.usl:
         steps = [1 + (most - 1) * step / 60 for step in range(61)]
-        axes.plot(steps, [found.usl.tokens_per_s(each) for each in steps], color=canvas.ORANGE, linewidth=1.8)
-    axes.axvline(found.limit, color=INK, linewidth=1.2, linestyle=(0, (1, 2)))
-    counts = [level.in_flight for level in found.levels]
-    axes.plot(counts, [level.tokens_per_s for level in found.levels], "o", color=canvas.BLUE, markersize=6, zorder=4)
+        axes.plot(steps, [found.usl.tokens_per_s(each) for each in steps], **_LAW)
+    axes.axvline(found.limit, **_LIMIT)
+    axes.plot([level.in_flight for level in levels], [level.tokens_per_s for level in levels], **_MEASURED)
     axes.set(xlim=(0.5, most + 0.5), xlabel="in flight", ylabel="tokens/s")
-    axes.set_ylim(0, 1.12 * (max(level.tokens_per_s for level in found.levels) or 1.0))
+    axes.set_ylim(0, 1.12 * (max(level.tokens_per_s for level in levels) or 1.0))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="y")
