@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
+import sniffio  # noqa: F401 - httpcore asks for it twice a request, and where it is missing looks for it everywhere
 
 from outpace.ground.errors import (
     AnswerUnreadable,
