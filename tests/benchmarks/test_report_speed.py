@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from outpace.report import document, html, markdown, story
-from told import keep, report
+from report_documents import keep, report
 
 pytestmark = pytest.mark.quiet
 

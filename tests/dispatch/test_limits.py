@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limited_host import DELIVERIES, TOKENS, Simulated, batching
 from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from outpace.dispatch.limits import PATIENCE, TOKENS_A_REQUEST, AdaptiveLimit, Flight
-from simulated import DELIVERIES, TOKENS, Simulated, batching
 from virtual import NumberEngine, numbers, run_virtually
 
 # What it finds

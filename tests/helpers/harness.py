@@ -1,4 +1,4 @@
-"""Hosts in a thread, for tests that run the whole suite in a process of its own."""
+"""The whole suite in a process of its own, hosts in a thread for it, and what it says and leaves behind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from outpace.ground.hosts import Host, parse
 
 REPOSITORY = Path(__file__).parents[2]
+PUBLISHED = REPOSITORY / "bench" / "recordings" / "phase-0.json"
 
 
 @dataclass
@@ -115,6 +116,11 @@ def run(suite: pytest.Pytester, *arguments: str, sweep: bool = False) -> pytest.
     """Run the suite in a process of its own, without the sweep of capacities unless that is what is tested."""
     options = ["-p", "no:cacheprovider", "--no-pages", *([] if sweep else ["--deselect=bench/test_capacity.py"])]
     return suite.runpytest_subprocess("bench", *options, *arguments)
+
+
+def report(suite: pytest.Pytester, strategy: str) -> dict[str, Any]:
+    """What a session in ``suite`` left behind."""
+    return dict(json.loads((suite.path / "reports" / f"report-{strategy}.json").read_text()))
 
 
 def paragraph_of(result: pytest.RunResult) -> str:

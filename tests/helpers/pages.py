@@ -7,7 +7,7 @@ from harness import REPOSITORY
 from outpace.judge.capacity import HostCapacity, Level, classify, to_document
 from outpace.report import html
 from outpace.report.story import tell
-from told import attempt, report
+from report_documents import attempt, report
 
 RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").glob("*/report-sequential.json"))
 PUBLISHED = REPOSITORY / "reports" / "phase-0"

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from outpace.judge import bounds
-from outpace.judge.bounds import Machine, lower_bound_ms
-from schedules import (
+from bound_schedules import (
     CLOSE,
     improved_ms,
     instance,
@@ -22,6 +20,8 @@ from schedules import (
     time_ms,
     works_of,
 )
+from outpace.judge import bounds
+from outpace.judge.bounds import Machine, lower_bound_ms
 
 EIGHT = [362.875] * 8
 """The published run's baseline, 2903 ms for eight prompts on the quicker host, shared out evenly."""

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from bound_schedules import CLOSE, all_makespans, machines_of, optimum_ms, some_machines, works_of
 from outpace.judge import bounds
 from outpace.judge.bounds import Machine, lower_bound_ms
-from schedules import CLOSE, all_makespans, machines_of, optimum_ms, some_machines, works_of
 
 
 @settings(max_examples=200)

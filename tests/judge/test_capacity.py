@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concurrency import level_lists, levels
+from capacity_levels import level_lists, levels
 from outpace.judge.capacity import BATCHES_ABOVE, Level, classify, fit_usl, told_its_story
 
 # What real engines gave at 1, 2, 4, 8 in flight, and the published machines alone and with four at once.

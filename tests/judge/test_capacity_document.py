@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concurrency import level_lists, levels
+from capacity_levels import level_lists, levels
 from outpace.ground.documents import validate
 from outpace.ground.errors import DocumentInvalid
 from outpace.judge.capacity import HostCapacity, Level, classify, from_document, read, to_document, write

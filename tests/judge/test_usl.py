@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concurrency import levels
+from capacity_levels import levels
 from outpace.judge.capacity import Level, Usl, classify, fit_usl
 
 rates = st.floats(min_value=0.1, max_value=1000.0)

@@ -11,7 +11,7 @@ from outpace.report.figures.timeline import MOST_HOSTS, in_flight, timeline
 from outpace.report.timeline import Bar, Drawn, Timeline, lanes_of
 from outpace.report.words import Foreign
 from pages import page_of
-from told import report
+from report_documents import report
 
 
 def bar(host, start_ms, wall_ms, **more):

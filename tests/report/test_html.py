@@ -14,7 +14,7 @@ from outpace.report.answer import answer
 from outpace.report.story import read, tell
 from outpace.report.words import visible
 from pages import PUBLISHED, RECORDED, UNSEEN, Page, documents_of, page_of, swept
-from told import HOSTILE, keep, plain, report
+from report_documents import HOSTILE, keep, plain, report
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 

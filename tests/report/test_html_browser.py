@@ -8,7 +8,7 @@ from chrome import Chrome
 from outpace.report import html
 from outpace.report.story import read, tell
 from pages import PUBLISHED, RECORDED, documents_of
-from told import HOSTILE
+from report_documents import HOSTILE
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from outpace.report.answer import answer
 from outpace.report.story import read, tell
 from outpace.report.words import visible
 from pages import UNSEEN, documents_of
-from told import HOSTILE, keep, plain, report
+from report_documents import HOSTILE, keep, plain, report
 
 RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").glob("*/report-sequential.json"))
 HEADS = [

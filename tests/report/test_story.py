@@ -15,7 +15,7 @@ from outpace.report.latency import split
 from outpace.report.method import method
 from outpace.report.story import read, tell
 from outpace.report.words import joined, visible
-from told import attempt, keep, plain, report, request, run
+from report_documents import attempt, keep, plain, report, request, run
 
 RECORDED = sorted(path.parent for path in (REPOSITORY / "bench" / "recordings").glob("*/report-sequential.json"))
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,21 @@ def test_a_replay_in_the_pages_runs(tmp_path: Path) -> None:
 def test_links_and_pictures_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_the_rooms_are_those_of_the_import_contract_and_each_has_its_tests() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    _, *rooms = contracts["contracts"][0]["layers"]
+    page = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE) == rooms
+    assert set(rooms) <= {path.name for path in (REPOSITORY / "tests").iterdir()}
+
+
+def test_whatever_tests_share_is_named_where_one_looks_for_it() -> None:
+    helpers = REPOSITORY / "tests" / "helpers"
+    page = (helpers / "README.md").read_text(encoding="utf-8")
+    there = {path.name for path in helpers.glob("*.py")} | {f"{path.parent.name}/" for path in helpers.glob("*/*.py")}
+    assert {name for name in there if f"`{name}`" not in page} == set()
 
 
 @pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])

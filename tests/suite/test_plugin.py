@@ -7,10 +7,9 @@ import shutil
 
 import pytest
 
-from harness import ThreadedHosts, ollama, paragraph_of, run
+from harness import PUBLISHED, ThreadedHosts, ollama, paragraph_of, report, run
 from outpace.judge import capacity
 from outpace.workload.prompts import DEFAULT_PROMPTS
-from suites import PUBLISHED, report
 
 pytest_plugins = ["pytester"]
 

@@ -7,8 +7,7 @@ import shutil
 
 import pytest
 
-from harness import run
-from suites import PUBLISHED, report
+from harness import PUBLISHED, report, run
 
 pytest_plugins = ["pytester"]
 

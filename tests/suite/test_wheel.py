@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,12 +24,8 @@ RECORDING = REPOSITORY / "bench" / "recordings" / "phase-0.json"
 # What a shell calls "outpace" once the wheel is installed.
 COMMAND = "from importlib.metadata import entry_points; [it] = entry_points(group='console_scripts', name='outpace'); "
 COMMAND += "raise SystemExit(it.load()())"
-OWN_TEST = """
-def test_two_machines_outpace_one(measurement, rounds):
-    measurement.measure(rounds)
-    assert len(measurement.rounds) == rounds
-    assert measurement.comparison().ratio.median < 1
-"""
+PAGE = (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")
+CONFTEST, OWN_TEST = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +82,7 @@ def test_the_command_measures_where_there_is_no_checkout(python: Path, tmp_path:
 
 
 def test_a_conftest_of_one_line_gives_a_test_of_one_s_own_its_measurement(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["outpace.plugin"]\n')
+    (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_ours.py").write_text(OWN_TEST)
     options = [f"--hosts=replay:{RECORDING}", "--strategies=pull,serial-per-side"]
     said = run(python, tmp_path, "-m", "pytest", *options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from limited_host import batching
 from outpace.dispatch import HostKnowledge, limit_of
 from outpace.dispatch.limits import AdaptiveLimit, FixedLimit
-from simulated import batching
 
 
 def test_a_fixed_limit_is_the_same_always() -> None:
