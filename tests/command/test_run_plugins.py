@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from suites import PUBLISHED
+from harness import PUBLISHED
 
 TIMEOUT = "def pytest_addoption(parser):\n    parser.addoption('--timeout', type=float, help='seconds for a test')\n"
 

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import ThreadedHosts, ollama, paragraph_of, run
+from harness import PUBLISHED, ThreadedHosts, ollama, paragraph_of, run
 from outpace.suite.other_plugins import REFUSAL, put_in_order
-from suites import PUBLISHED
 
 pytest_plugins = ["pytester"]
 
