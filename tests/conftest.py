@@ -16,8 +16,11 @@ settings.register_profile("nightly", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-def pytest_sessionstart() -> None:
-    """Sessions that tests start are nobody's workers, and do without hypothesis, which takes long to import."""
+def pytest_collection_finish() -> None:
+    """Sessions that tests start are nobody's workers, and do without hypothesis, which takes long to import.
+
+    Said here and not sooner, as who starts workers collects nothing: they need hypothesis' plugin.
+    """
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         del os.environ[name]
     os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"

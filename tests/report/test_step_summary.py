@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from told import keep, report
 
 from outpace.report import step_summary
 from outpace.report.publish import publish
 from outpace.report.step_summary import LARGEST, VARIABLE, append, fitted
+from report_documents import keep, report
 
 WHOLE = Path("reports/RESULT.md")
 lines = st.lists(
