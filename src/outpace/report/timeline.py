@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any
 
@@ -41,7 +42,7 @@ class Lane:
     host: Foreign
     rows: tuple[tuple[Bar, ...], ...]
 
-    @property
+    @cached_property
     def bars(self) -> list[Bar]:
         """All its requests."""
         return [bar for row in self.rows for bar in row]
@@ -56,12 +57,12 @@ class Drawn:
     not_drawn: int = 0
     assumed: bool = False
 
-    @property
+    @cached_property
     def bars(self) -> list[Bar]:
         """All its requests."""
         return [bar for lane in self.lanes for bar in lane.bars]
 
-    @property
+    @cached_property
     def end_ms(self) -> float:
         """When all was over."""
         return max([self.makespan_ms or 0.0, *(bar.start_ms + bar.wall_ms for bar in self.bars)])

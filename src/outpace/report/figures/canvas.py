@@ -191,6 +191,8 @@ def _svg(figure: Figure, name: str, title: str, description: str) -> str:
         if element.tag != "text":
             element.text = None
         attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        if element.tag == "g":
+            attributes.pop("id", None)  # nothing refers to a group
         element.attrib.clear()
         element.attrib.update({key: _of_the_page(key, value, name) for key, value in attributes.items()})
     for element in root.findall("metadata"):

@@ -212,7 +212,14 @@ def _is_lost(bar: Bar) -> bool:
 def in_flight(bars: Sequence[Bar], end_ms: float, steps: int) -> list[float]:
     """How many of ``bars`` were in flight, on average within each of so many equal steps up to ``end_ms``."""
     edges_ms = numpy.linspace(0.0, end_ms, steps + 1)
-    busy_ms = sum(numpy.clip(edges_ms - bar.start_ms, 0.0, bar.wall_ms) for bar in bars) + numpy.zeros(steps + 1)
+
+    def since(times_ms: Iterable[float]) -> Any:
+        """At each edge, how long ago all those of ``times_ms`` are together that lie before it."""
+        ordered = numpy.sort(numpy.array([0.0, *times_ms]))
+        passed = numpy.searchsorted(ordered, edges_ms, side="right")
+        return passed * edges_ms - numpy.cumsum(ordered)[passed - 1]
+
+    busy_ms = since(bar.start_ms for bar in bars) - since(bar.start_ms + bar.wall_ms for bar in bars)
     return [float(each) for each in numpy.diff(busy_ms) * steps / end_ms]
 
 
