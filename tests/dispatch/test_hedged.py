@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outpace.dispatch.expectation import work_of
-from outpace.dispatch.strategies import OVERDUE
+from outpace.dispatch.strategies.shared_queue import OVERDUE
 from workers import Worker, answered_by, dispatch, hangs, makespan_s
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from outpace.dispatch import STRATEGIES, Job, Limits
-from outpace.dispatch.job import ATTEMPTS_A_HOST
+from outpace.dispatch.attempts import ATTEMPTS_A_HOST
 from outpace.simulation.fault_schedule import KINDS, Fault
 from synthetic import Played, Synthetic, answer_to, play
 

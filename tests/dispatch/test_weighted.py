@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpace.dispatch import HostKnowledge
-from outpace.dispatch.strategies import split_by_rate
+from outpace.dispatch.strategies.planned import split_by_rate
 from outpace.workload.prompts import Prompt
 from workers import Worker, answered_by, dispatch, makespan_s
 

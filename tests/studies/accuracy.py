@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, median
 
-from outpace.dispatch.strategies import split_evenly
+from outpace.dispatch.strategies.published import split_evenly
 from outpace.ground.hosts import Host
 from outpace.ground.records import Run
 from outpace.judge.capacity import BATCHES_ABOVE, THRASHES_BELOW, TOLERANCE

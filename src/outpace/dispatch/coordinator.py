@@ -14,6 +14,7 @@ from outpace.dispatch.expectation import Expectation, HostKnowledge
 from outpace.dispatch.job import Job
 from outpace.dispatch.ledger import Ledger, Outcome, Watcher
 from outpace.dispatch.limits import FixedLimit, Limit
+from outpace.dispatch.setup import Setup
 from outpace.engines import Engine
 from outpace.workload.prompts import Prompt, Workload
 
@@ -61,13 +62,19 @@ class Coordinator:
         others. Does not raise for what hosts do: a prompt that none of them answered is in the run with its error.
         """
         known = known or {}
-        engines = {host: self._engines[host] for host in hosts}
-        limits = {host: limit(known.get(host, HostKnowledge())) for host in hosts}
-        expect = Expectation(workload, hosts, known, guess)
-        ledger = Ledger(name, workload.prompts, self._watch)
         async with anyio.create_task_group() as tasks:
-            self._job = job = Job(workload, engines, limits, expect, ledger, self._timeout_s, cache_key, tasks)
+            setup = Setup(
+                workload,
+                engines={host: self._engines[host] for host in hosts},
+                limits={host: limit(known.get(host, HostKnowledge())) for host in hosts},
+                expect=Expectation(workload, hosts, known, guess),
+                ledger=Ledger(name, workload.prompts, self._watch),
+                timeout_s=self._timeout_s,
+                cache_key=cache_key,
+                tasks=tasks,
+            )
+            self._job = job = Job(setup)
             await job.complete(strategy)
             tasks.cancel_scope.cancel()
         job.give_up_the_rest()
-        return ledger.outcome(job.hosts)
+        return setup.ledger.outcome(job.hosts)

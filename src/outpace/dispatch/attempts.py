@@ -1,0 +1,130 @@
+"""Attempts: one prompt tried on one host, and what follows for both from how it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from outpace.dispatch.health import Gauge, Health
+from outpace.dispatch.setup import Setup
+from outpace.engines import Completion
+from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, RequestRefused, TimedOut
+from outpace.workload.prompts import Prompt
+
+ATTEMPTS_A_HOST = 2
+"""So often is one prompt tried on one host before it is left to the others; a busy engine's refusals do not count."""
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One prompt on its way to one host since ``began`` (s)."""
+
+    prompt: Prompt
+    host: str
+    began: float
+    scope: anyio.CancelScope
+
+
+class Attempts:
+    """All attempts of one run; ``grew`` is called with a host whose limit has risen while it answers."""
+
+    def __init__(self, setup: Setup, health: Health, grew: Callable[[str], None]) -> None:
+        self._setup, self._health, self._grew = setup, health, grew
+        self._ledger = setup.ledger
+        self._gauges = {host: Gauge() for host in setup.engines}
+        self._under_way: dict[int, list[Attempt]] = {}
+        self._tried: Counter[tuple[int, str]] = Counter()
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Requests in flight, by host."""
+        return {host: gauge.in_flight for host, gauge in self._gauges.items()}
+
+    def alone(self) -> tuple[Attempt, ...]:
+        """Those in flight that are the only one at their prompt; one that is called off is not."""
+        alone = (attempts[0] for attempts in self._under_way.values() if len(attempts) == 1)
+        return tuple(attempt for attempt in alone if not self._ledger.done(attempt.prompt))
+
+    def is_under_way(self, prompt: Prompt) -> bool:
+        """Whether a host is at ``prompt``."""
+        return prompt.index in self._under_way
+
+    def spoilt(self, prompt: Prompt, host: str) -> int:
+        """How often ``host`` has failed ``prompt``; ``ATTEMPTS_A_HOST`` times are enough."""
+        return self._tried[prompt.index, host]
+
+    async def answered_by(self, host: str, prompt: Prompt) -> bool:
+        """Try ``prompt`` on ``host``; where that fails, note it and put the host to rest if it asks for it."""
+        for last_try in (False, True):
+            began = anyio.current_time()
+            self._ledger.begin_attempt(prompt)
+            try:
+                completion = await self._generate(host, prompt)
+            except anyio.get_cancelled_exc_class():
+                late = TimedOut(f"{host} was still at it when it was called off.")
+                self._ledger.note_failure(host, prompt, began, _spent(host) if self._ledger.done(prompt) else late)
+                raise
+            except RequestFailed as error:
+                self._ledger.note_failure(host, prompt, began, error)
+                if isinstance(error, CalledOff):
+                    return False
+                if error.again_here and not last_try:
+                    continue
+                if isinstance(error, EngineBusy):
+                    self._health.rest(host, down=False, asked_s=error.retry_after_s)
+                    return False
+                self._tried[prompt.index, host] += ATTEMPTS_A_HOST if isinstance(error, RequestRefused) else 1
+                if error.host_down or isinstance(error, ConnectionStale):
+                    self._health.rest(host, down=True)
+                return False
+            else:
+                self._health[host].answered()
+                self._ledger.note_answer(host, prompt, began, completion)
+                for rival in self._under_way.get(prompt.index, ()):
+                    rival.scope.cancel()
+                return True
+        return False
+
+    async def _generate(self, host: str, prompt: Prompt) -> Completion:
+        """One attempt, of which the host's limit is told; raises ``RequestFailed``."""
+        setup = self._setup
+        limit, gauge, began = setup.limits[host], self._gauges[host], anyio.current_time()
+        flight = limit.began(began)
+        gauge.add(1, began)
+        completion: Completion | None = None
+
+        def heard() -> None:
+            allowed = limit.now
+            limit.heard(flight, anyio.current_time(), setup.share(host))
+            if limit.now > allowed:
+                self._grew(host)
+
+        attempts = self._under_way.setdefault(prompt.index, [])
+        with anyio.CancelScope() as scope:
+            attempt = Attempt(prompt, host, began, scope)
+            attempts.append(attempt)
+            try:
+                with anyio.fail_after(setup.timeout_s):
+                    completion = await setup.engines[host].generate(
+                        prompt.text, setup.workload.generation, setup.cache_key, heard if limit.listens else None
+                    )
+            except TimeoutError:
+                raise TimedOut(f"{host} gave no whole answer within {setup.timeout_s:g} s.") from None
+            finally:
+                attempts.remove(attempt)
+                if not attempts:
+                    self._under_way.pop(prompt.index, None)
+                now = anyio.current_time()
+                gauge.add(-1, now)
+                limit.ended(flight, now, completion.output_tokens if completion else None, setup.share(host))
+        if completion is None or self._ledger.done(prompt):
+            raise _spent(host)
+        setup.expect.learn(host, prompt, completion, gauge.busy_s)
+        return completion
+
+
+def _spent(host: str) -> CalledOff:
+    return CalledOff(f"another host answered before {host} did.")

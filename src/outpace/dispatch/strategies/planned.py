@@ -1,0 +1,60 @@
+"""Strategies that reckon with how fast hosts are, and how long answers are expected to be."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence
+
+import anyio
+
+from outpace.dispatch.job import Job
+from outpace.dispatch.plan import Plan
+from outpace.workload.prompts import Prompt
+
+
+async def weighted(job: Job) -> None:
+    """Split the prompts by measured speed; each host works on its share, as many at once as its limit allows."""
+    rates = [job.expect.rate(host) for host in job.hosts]
+
+    async def work_on(host: str, share: deque[Prompt]) -> None:
+        while share and await job.room(host, patient=False):
+            job.start(host, share.popleft())
+        job.leave(share)
+
+    async with anyio.create_task_group() as sides:
+        for host, share in zip(job.hosts, split_by_rate(job.prompts, rates), strict=True):
+            sides.start_soon(work_on, host, deque(share))
+
+
+async def earliest_finish(job: Job) -> None:
+    """The longest expected first, each to the host that would finish it first; planned anew as answers come in."""
+    plan = Plan(job.prompts, job.hosts, job.expect, job.stands)
+
+    async def work_on(host: str) -> None:
+        while len(plan) and await job.room(host):
+            now_s = anyio.current_time()
+            if job.is_idle(host):
+                plan.idle(host, now_s)
+            if plan.improve(now_s):
+                job.nudge()
+            if prompt := plan.take(host, now_s):
+                job.start(host, prompt)
+            else:
+                await job.change()
+
+    async with anyio.create_task_group() as sides:
+        for host in job.hosts:
+            sides.start_soon(work_on, host)
+
+
+def split_by_rate(prompts: Sequence[Prompt], rates: Sequence[float]) -> list[list[Prompt]]:
+    """Deal the prompts out in turn, each to whom it would take least long for its share with one more."""
+    shares: list[list[Prompt]] = [[] for _ in rates]
+    first = [(1 / rate, index) for index, rate in enumerate(rates)]
+    heapq.heapify(first)
+    for prompt in prompts:
+        _, index = first[0]
+        shares[index].append(prompt)
+        heapq.heapreplace(first, ((len(shares[index]) + 1) / rates[index], index))
+    return shares

@@ -1,0 +1,73 @@
+"""Strategies over one queue that all hosts share: a prompt is given to a host when the host has room, not before."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import anyio
+
+from outpace.dispatch.job import Job
+from outpace.workload.prompts import Prompt
+
+OVERDUE = 0.01
+"""So much later than expected, a request is looked at again."""
+
+
+async def pull(job: Job) -> None:
+    """One shared queue: each host takes the next prompt when it has room."""
+    queue = deque(job.prompts)
+    async with anyio.create_task_group() as sides:
+        for host in job.hosts:
+            sides.start_soon(take_turns, job, host, queue)
+
+
+async def capacity_aware(job: Job) -> None:
+    """The shared queue, and for each host a limit that is found while running."""
+    await pull(job)  # what is adaptive about it are its limits: see ``limit_of``
+
+
+async def hedged(job: Job) -> None:
+    """The shared queue; then a copy of the last straggler to a host that is idle: the first answer counts."""
+    queue = deque(job.prompts)
+
+    async def work_on(host: str) -> None:
+        await take_turns(job, host, queue)
+        while await job.idle(host):
+            straggler, pause_s = find_straggler(job, host)
+            if straggler is not None:
+                await job.copy(host, straggler)
+            else:
+                with anyio.move_on_after(pause_s):
+                    await job.change()
+
+    async with anyio.create_task_group() as sides:
+        for host in job.hosts:
+            sides.start_soon(work_on, host)
+
+
+async def take_turns(job: Job, host: str, queue: deque[Prompt]) -> None:
+    """Send what is first in ``queue`` to ``host`` whenever it has room."""
+    while queue and await job.room(host, fair=True) and queue:
+        job.start(host, queue.popleft())
+
+
+def find_straggler(job: Job, host: str) -> tuple[Prompt | None, float]:
+    """The prompt under way elsewhere that is expected to end last, if ``host`` would answer it sooner.
+
+    Otherwise None, and the seconds until that may be so. One that takes longer than expected is expected to take as
+    long again.
+    """
+    now_s = anyio.current_time()
+    last: tuple[float, Prompt] | None = None
+    pause_s = math.inf
+    for attempt in job.under_way():
+        work = job.expect.work(attempt.prompt)
+        mine_s, theirs_s = job.expect.alone_s(host, work), job.expect.alone_s(attempt.host, work)
+        took_s = now_s - attempt.began
+        remains_s = theirs_s - took_s if took_s < theirs_s else took_s
+        if mine_s < remains_s and attempt.host != host:
+            last = max(last or (0.0, attempt.prompt), (remains_s, attempt.prompt), key=lambda found: found[0])
+        elif attempt.host != host:
+            pause_s = min(pause_s, max(theirs_s, mine_s) * (1 + OVERDUE) - took_s)
+    return (last[1] if last else None), pause_s
