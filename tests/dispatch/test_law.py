@@ -44,7 +44,23 @@ async def send_all_to_all(job: Job) -> None:
                 tasks.start_soon(job.send, host, prompt)
 
 
-EVERY_STRATEGY = [*STRATEGIES, "all-to-all"]
+async def copy_all_to_all(job: Job) -> None:
+    """As greedy as a strategy can be: each host copies whatever is under way elsewhere, again and again."""
+
+    async def copy_all(host: str) -> None:
+        while True:
+            for prompt in job.prompts:
+                await job.copy(host, prompt)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_all_to_all, job)
+        for host in job.hosts:
+            tasks.start_soon(copy_all, host)
+
+
+WRONG = {"all-to-all": send_all_to_all, "copy-all": copy_all_to_all}
+EVERY_STRATEGY = [*STRATEGIES, *WRONG]
+COPYING = ("hedged", "copy-all")
 times = st.sampled_from([0.0, 0.001, 0.05, 0.3, 0.9, 1.0, 2.5, 7.0])
 
 
@@ -76,18 +92,19 @@ def hold(
     schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
 ) -> None:
     chosen, faults = schedule
-    how = strategy if strategy in STRATEGIES else send_all_to_all
-    played = play(chosen, faults, strategy=how, prompts=prompts, timeout_s=timeout_s, limits=limits)
+    played = play(
+        chosen, faults, strategy=WRONG.get(strategy, strategy), prompts=prompts, timeout_s=timeout_s, limits=limits
+    )
     SPENT["requests"] += played.requests
     SPENT["schedules"] += 1
     event(f"{len(played.outcome.run.failed)} of {prompts} failed")
     every_prompt_is_accounted_for(played, prompts)
-    hedged = strategy == "hedged"
-    the_record_adds_up(played, [host.name for host in chosen], hedged=hedged)
+    copies = strategy in COPYING
+    the_record_adds_up(played, [host.name for host in chosen], copies=copies)
     assert played.left_open == 0
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
     nothing_is_tried_for_ever(played)
-    each_prompt_is_at_one_host_at_a_time(played, hedged=hedged)
+    each_prompt_is_at_one_host_at_a_time(played, copies=copies)
     no_answer_came_through_a_fault(played, chosen, faults)
     if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
         SPENT["promised"] += 1
@@ -110,7 +127,7 @@ def every_prompt_is_accounted_for(played: Played, prompts: int) -> None:
     assert played.watched == [(done, prompts) for done in range(1, prompts + 1)], "a prompt was done twice"
 
 
-def the_record_adds_up(played: Played, names: list[str], *, hedged: bool) -> None:
+def the_record_adds_up(played: Played, names: list[str], *, copies: bool) -> None:
     run = played.outcome.run
     assert list(run.hosts) == names
     ends = [0.0]
@@ -126,7 +143,7 @@ def the_record_adds_up(played: Played, names: list[str], *, hedged: bool) -> Non
             assert failure.wall_ms >= 0
             # An answered prompt is asked no more; a failed one is recorded as its last attempt went.
             # A copy of it may fail while the first is on its way, and is called off when that is answered.
-            copied = request.error is not None or hedged
+            copied = request.error is not None or copies
             over_by_ms = request.start_ms + request.wall_ms if copied else request.start_ms
             assert failure.start_ms + failure.wall_ms <= over_by_ms + 1e-6
         if request.error is None:
@@ -161,14 +178,14 @@ def nothing_is_tried_for_ever(played: Played) -> None:
     assert max(spoilt.values(), default=0) <= ATTEMPTS_A_HOST, spoilt
 
 
-def each_prompt_is_at_one_host_at_a_time(played: Played, *, hedged: bool) -> None:
+def each_prompt_is_at_one_host_at_a_time(played: Played, *, copies: bool) -> None:
     """Or, where stragglers are copied, at two different ones; a copy that lost is called off when the other answers."""
     attempts = [*played.outcome.run.failed_attempts, *(each for each in played.outcome.run.requests if not each.error)]
     for prompt, request in enumerate(played.outcome.run.requests):
         mine = sorted(
             (each.start_ms, each.start_ms + each.wall_ms, each.host) for each in attempts if each.prompt == prompt
         )
-        if not hedged:
+        if not copies:
             assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(mine)), mine
         for begins_ms, _, host in mine:
             assert sum(each[0] <= begins_ms < each[1] - 1e-6 and each[2] != host for each in mine) <= 1, mine
@@ -176,7 +193,7 @@ def each_prompt_is_at_one_host_at_a_time(played: Played, *, hedged: bool) -> Non
             here = [each for each in mine if each[2] == host]
             assert all(after[0] >= before[1] - 1e-6 for before, after in pairwise(here)), mine
         spent = [each for each in played.outcome.run.failed_attempts if (each.prompt, each.kind) == (prompt, "spent")]
-        assert len(spent) <= hedged
+        assert len(spent) <= copies
         for each in spent:
             assert each.start_ms + each.wall_ms == pytest.approx(request.start_ms + request.wall_ms)
 

@@ -43,10 +43,15 @@ class Attempts:
         """Requests in flight, by host."""
         return {host: gauge.in_flight for host, gauge in self._gauges.items()}
 
-    def alone(self) -> tuple[Attempt, ...]:
-        """Those in flight that are the only one at their prompt; one that is called off is not."""
-        alone = (attempts[0] for attempts in self._under_way.values() if len(attempts) == 1)
-        return tuple(attempt for attempt in alone if not self._ledger.done(attempt.prompt))
+    def to_copy(self, host: str) -> list[Attempt]:
+        """Those in flight whose prompt ``host`` may be given as well."""
+        return [attempts[0] for attempts in self._under_way.values() if self.may_copy(host, attempts[0].prompt)]
+
+    def may_copy(self, host: str, prompt: Prompt) -> bool:
+        """Whether one other host is at the unanswered ``prompt``, and ``host`` has not spoilt it too often."""
+        attempts = self._under_way.get(prompt.index, ())
+        at_one_other = len(attempts) == 1 and attempts[0].host != host
+        return at_one_other and not self._ledger.done(prompt) and self.spoilt(prompt, host) < ATTEMPTS_A_HOST
 
     def is_under_way(self, prompt: Prompt) -> bool:
         """Whether a host is at ``prompt``."""
@@ -71,7 +76,7 @@ class Attempts:
                 self._ledger.note_failure(host, prompt, began, error)
                 if isinstance(error, CalledOff):
                     return False
-                if error.again_here and not last_try:
+                if error.again_here and not last_try and not self._ledger.done(prompt):
                     continue
                 if isinstance(error, EngineBusy):
                     self._health.rest(host, down=False, asked_s=error.retry_after_s)

@@ -100,9 +100,9 @@ class Job:
         self._leftovers.add(*(prompt for prompt in prompts if self._take_in_hand(prompt)))
         self._leftovers.hand_out()
 
-    def under_way(self) -> tuple[Attempt, ...]:
-        """The attempts that are in flight and are the only one at their prompt; one that is called off is not."""
-        return self._attempts.alone()
+    def to_copy(self, host: str) -> list[Attempt]:
+        """The attempts that are in flight on other hosts, and that ``host`` may ``copy``."""
+        return self._attempts.to_copy(host)
 
     @property
     def in_flight(self) -> dict[str, int]:
@@ -112,10 +112,13 @@ class Job:
     async def copy(self, host: str, prompt: Prompt) -> None:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.
 
-        The other attempt is called off then, and stands among the failed attempts as spent.
+        The other attempt is called off then, and stands among the failed attempts as spent. A prompt that is not at
+        one other host, or that ``host`` has failed too often, is not copied: this waits for a change instead.
         """
+        if not self._attempts.may_copy(host, prompt):
+            return await self.change()
         self._health[host].in_flight += 1
-        await self._send(host, prompt)
+        return await self._send(host, prompt)
 
     # How the run goes.
 

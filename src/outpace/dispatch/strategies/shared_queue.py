@@ -61,13 +61,13 @@ def find_straggler(job: Job, host: str) -> tuple[Prompt | None, float]:
     now_s = anyio.current_time()
     last: tuple[float, Prompt] | None = None
     pause_s = math.inf
-    for attempt in job.under_way():
+    for attempt in job.to_copy(host):
         work = job.expect.work(attempt.prompt)
         mine_s, theirs_s = job.expect.alone_s(host, work), job.expect.alone_s(attempt.host, work)
         took_s = now_s - attempt.began
         remains_s = theirs_s - took_s if took_s < theirs_s else took_s
-        if mine_s < remains_s and attempt.host != host:
+        if mine_s < remains_s:
             last = max(last or (0.0, attempt.prompt), (remains_s, attempt.prompt), key=lambda found: found[0])
-        elif attempt.host != host:
+        else:
             pause_s = min(pause_s, max(theirs_s, mine_s) * (1 + OVERDUE) - took_s)
     return (last[1] if last else None), pause_s

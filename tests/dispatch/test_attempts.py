@@ -1,0 +1,88 @@
+"""How often a prompt is tried: the coordinator's to hold, whatever a strategy asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import anyio
+import pytest
+
+from outpace.dispatch import Job
+from outpace.dispatch.attempts import ATTEMPTS_A_HOST
+from outpace.ground.errors import EngineFailed
+from outpace.simulation.fault_schedule import Fault
+from synthetic import Synthetic, play
+from virtual import NumberEngine, coordinate
+
+
+def spoilt(outcome) -> Counter[tuple[int, str]]:
+    """How often each host failed each prompt."""
+    failures = [each for each in outcome.run.failed_attempts if each.kind not in ("busy", "stale", "spent")]
+    return Counter((each.prompt, each.host) for each in failures)
+
+
+def test_a_straggler_is_not_copied_to_a_host_that_has_failed_it_so_often_already() -> None:
+    hosts = [
+        Synthetic(f"h{number}", work_ms, round_trip_ms=trip_ms)
+        for number, (work_ms, trip_ms) in enumerate(
+            [(2000.0, 0.0), (400.0, 2.0), (5.0, 0.0), (400.0, 2.0), (2000.0, 0.0)]
+        )
+    ]
+    faults = [
+        Fault("h1", "errors", 0.9, 3.9),
+        Fault("h0", "dies", 0.0, 0.01),
+        Fault("h0", "dies", 0.0, 0.01),
+        Fault("h2", "dies", 0.0, 3.0),
+    ]
+    outcome = play(hosts, faults, strategy="hedged", prompts=8, timeout_s=5.0, limits=1).outcome
+    assert spoilt(outcome)[4, "h1"] == ATTEMPTS_A_HOST
+    assert max(spoilt(outcome).values()) == ATTEMPTS_A_HOST
+    assert not outcome.run.failed
+
+
+async def copy_everything_everywhere(job: Job) -> None:
+    """As greedy as a strategy can be: each host gets a copy of whatever is under way, again and again."""
+
+    async def greedy(host: str) -> None:
+        while True:
+            for prompt in job.prompts:
+                await job.copy(host, prompt)
+
+    async with anyio.create_task_group() as tasks:
+        for prompt in job.prompts:
+            tasks.start_soon(job.send, job.hosts[0], prompt)
+        for host in job.hosts:
+            tasks.start_soon(greedy, host)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_strategy_that_copies_everything_gets_no_more_attempts_than_any_other(count: int) -> None:
+    async def fails(_engine: NumberEngine, _number: int, _now: float) -> None:
+        raise EngineFailed("it fails")
+
+    engines = [NumberEngine(name, misbehave=fails) for name in "abc"[:count]]
+    outcome, _ = coordinate(engines, copy_everything_everywhere, prompts=4)
+    assert max(spoilt(outcome).values()) == ATTEMPTS_A_HOST
+    assert len(outcome.run.failed) == 4
+
+
+def test_a_copy_goes_to_one_other_host_at_a_time_and_the_first_answer_counts() -> None:
+    engines = [NumberEngine(name, lambda _: 10.0) for name in "abcd"]
+    outcome, _ = coordinate(engines, copy_everything_everywhere, prompts=1)
+    assert len(outcome.run.failed_attempts) == 1
+    assert outcome.run.failed_attempts[0].kind == "spent"
+    assert sum(len(engine.asked) for engine in engines) == 2
+    assert outcome.run.requests[0].attempts == 2
+
+
+def test_nothing_is_copied_that_is_not_on_its_way() -> None:
+    async def eager(job: Job) -> None:
+        await job.send(job.hosts[0], job.prompts[0])
+        with anyio.move_on_after(5.0):
+            await job.copy(job.hosts[1], job.prompts[0])
+        await job.send(job.hosts[0], job.prompts[1])
+
+    engines = [NumberEngine(name) for name in "ab"]
+    outcome, _ = coordinate(engines, eager, prompts=2)
+    assert engines[1].asked == []
+    assert outcome.run.makespan_ms == pytest.approx(7000)
