@@ -1,0 +1,136 @@
+"""Agreement: the same prompt under the same settings is read alike and answered alike on all hosts.
+
+Where it is not, the hosts did not do the same work: one of them cuts prompts to its context, serves another
+quantisation, or lays out its prompts otherwise. Which of them is right is not said.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from os.path import commonprefix
+
+from outpace.ground.records import RequestRecord
+from outpace.judge.fairness import Check
+from outpace.workload.prompts import Workload
+
+READ_ALIKE, ANSWERED_ALIKE = "prompts read whole and alike on all hosts", "prompts answered alike on all hosts"
+TEMPLATE_TOKENS = 32
+"""By so many tokens prompts may differ, or by ``SAME_LENGTH``: engines lay them out with templates of their own."""
+SAME_LENGTH = 0.05
+LONG, CHARACTERS_A_TOKEN = 1000, 10
+"""A long prompt, in characters, has a token for every ten of them at least, or was cut."""
+BEGINNING = 160
+"""So many characters of answers are compared. Equal models part later, as their hosts round differently and let many
+requests share a batch; another quantisation or a cut prompt parts most answers in their first words."""
+MOST_ANSWERS = 8
+"""Different beginnings that are kept of one host's answers to one prompt."""
+
+
+class Agreement:
+    """What hosts, by name, read of each prompt of ``workload`` and answered, gathered over a session's runs.
+
+    ``blotted`` is whether texts are not those that were said, as in a recording that was redacted.
+    """
+
+    def __init__(self, workload: Workload, *, blotted: bool = False) -> None:
+        self._texts = {prompt.index: prompt.text for prompt in workload.prompts}
+        self._temperature, self._blotted = workload.generation.temperature, blotted
+        self._read: defaultdict[int, dict[str, int]] = defaultdict(dict)
+        self._said: defaultdict[int, dict[str, set[str]]] = defaultdict(dict)
+
+    def note(self, requests: Iterable[RequestRecord], answers: Iterable[str | None]) -> None:
+        """Take in one run: its requests, and the text of each one's answer."""
+        for request, answer in zip(requests, answers, strict=True):
+            if request.host is None or request.error is not None:
+                continue
+            if request.prompt_tokens is not None:
+                read = self._read[request.prompt]
+                # Engines may leave out what they had in a cache: the most that was told is the prompt.
+                read[request.host] = max(request.prompt_tokens, read.get(request.host, 0))
+            if answer is not None:
+                said = self._said[request.prompt].setdefault(request.host, set())
+                if len(said) < MOST_ANSWERS:
+                    said.add(" ".join(answer.split())[:BEGINNING])
+
+    def checks(self) -> list[Check]:
+        """Whether the hosts agree, as far as they have told until now."""
+        return [self._read_alike(), self._answered_alike()]
+
+    def _read_alike(self) -> Check:
+        if not self._read:
+            return Check(READ_ALIKE, None, "the engines do not tell it")
+        worst, by = max(((prompt, _apart(read)) for prompt, read in self._read.items()), key=lambda each: each[1])
+        if by > 0:
+            return Check(READ_ALIKE, False, _tokens(worst, self._read[worst]))
+        for prompt, read in () if self._blotted else self._read.items():
+            characters = len(self._texts[prompt])
+            if characters >= LONG and max(read.values()) < characters / CHARACTERS_A_TOKEN:
+                return Check(READ_ALIKE, False, f"{_tokens(prompt, read)}, which has {characters} characters")
+        if max(map(len, self._read.values())) < 2:
+            return Check(READ_ALIKE, None, "no prompt was read by two hosts that tell it")
+        most = max(max(read.values()) - min(read.values()) for read in self._read.values())
+        return Check(READ_ALIKE, True, f"they differ by {most} tokens at most")
+
+    def _answered_alike(self) -> Check:
+        if self._temperature > 0:
+            return Check(ANSWERED_ALIKE, None, f"nothing promises it at a temperature of {self._temperature:g}")
+        if self._blotted:
+            return Check(ANSWERED_ALIKE, None, "what was said was left out of the recording")
+        hosts = list(dict.fromkeys(host for said in self._said.values() for host in said))
+        pairs = {pair: self._parted(*pair) for pair in combinations(hosts, 2)}
+        compared = {pair: (parted, of) for pair, (parted, of) in pairs.items() if of}
+        if not compared:
+            return Check(ANSWERED_ALIKE, None, "no prompt was answered by two hosts")
+        apart = {pair: found for pair, found in compared.items() if 2 * len(found[0]) > found[1]}
+        if not apart:
+            parted, of = max(compared.values(), key=lambda found: len(found[0]) / found[1])
+            return Check(ANSWERED_ALIKE, True, f"two hosts part in {len(parted)} of {of} prompts at most")
+        return Check(ANSWERED_ALIKE, False, self._otherwise(hosts, apart))
+
+    def _parted(self, one: str, other: str) -> tuple[list[int], int]:
+        """The prompts to which no two answers of the two hosts are alike, and how many both answered."""
+        both = [(prompt, said) for prompt, said in self._said.items() if one in said and other in said]
+        parted = [
+            prompt
+            for prompt, said in both
+            if not any(_alike(ours, theirs) for ours in said[one] for theirs in said[other])
+        ]
+        return parted, len(both)
+
+    def _otherwise(self, hosts: Sequence[str], apart: Mapping[tuple[str, str], tuple[list[int], int]]) -> str:
+        """Names the host that most others part from, with an example, which repeats nothing of what was said."""
+        times = {host: sum(host in pair for pair in apart) for host in hosts}
+        odd = max(reversed(hosts), key=lambda host: times[host])
+        (other,) = next(set(pair) - {odd} for pair in apart if odd in pair)
+        parted, of = next(found for pair, found in apart.items() if {odd, other} == set(pair))
+        at = max(
+            _common(ours, theirs) for ours in self._said[parted[0]][odd] for theirs in self._said[parted[0]][other]
+        )
+        return (
+            f"{odd} answers otherwise than {other}: {len(parted)} of {of} prompts, prompt {parted[0]} for example from "
+            f"character {at} on; --keep-answers keeps what was said"
+        )
+
+
+def _apart(read: Mapping[str, int]) -> float:
+    """By how many tokens more than templates may do hosts read a prompt differently; 0 or less where they do not."""
+    least, most = min(read.values()), max(read.values())
+    return most - least - max(TEMPLATE_TOKENS, SAME_LENGTH * most)
+
+
+def _tokens(prompt: int, read: Mapping[str, int]) -> str:
+    least, *others = sorted(read, key=lambda host: read[host])
+    said = f"{least} read {read[least]} tokens of prompt {prompt}"
+    return f"{said}, {others[-1]} {read[others[-1]]}" if others else said
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether one text begins with the other; engines may differ by a token in when they stop."""
+    return _common(one, other) == min(len(one), len(other)) and bool(one) == bool(other)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return len(commonprefix([one, other]))
