@@ -111,7 +111,9 @@ def test_a_host_that_says_nothing_answers_otherwise() -> None:
 
 
 def test_a_host_that_varies_by_itself_agrees_by_any_of_its_answers() -> None:
-    answers = [each for prompt in range(PROMPTS) for each in [*both(prompt, BLUE, "Not so."), ("a", prompt, "Not so.", 9)]]
+    answers = [
+        each for prompt in range(PROMPTS) for each in [*both(prompt, BLUE, "Not so."), ("a", prompt, "Not so.", 9)]
+    ]
     assert agreement(*answers)[ANSWERED_ALIKE].held is True
 
 

@@ -9,6 +9,8 @@ from outpace.ground.records import RequestRecord, Run, overlap
 from outpace.judge.bounds import Machine, lower_bound_ms
 
 SHORTEST_MS = 1e-3
+BOUND_ERROR = 0.25
+"""By so much a bound may lie above the makespan: machines drift from the runs that tell their speeds to the others."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ def with_lower_bound(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) ->
 
     The work of a prompt is the time that it took in ``baseline``, one after another on the fastest host. A host's speed
     is read off the run, where it had one request at a time: machines drift from one run to the next. Elsewhere it is
-    that in ``hosts``. No run can be quicker than it was, so a bound above the makespan is the makespan.
+    that in ``hosts``. No run can be quicker than it was, so a bound above the makespan is the makespan; one that lies
+    above it by more than its error is none, for then the hosts are not known, or somebody else did the work.
     """
     works = _works(baseline, hosts)
     if run.failed or not run.makespan_ms or not works:
@@ -37,6 +40,8 @@ def with_lower_bound(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) ->
         machine = Machine(host.speed / fastest.speed, host.gain, host.trip_ms)
         machines.append(_as_seen(machine, mine, works) if mine else machine)
     bound_ms = lower_bound_ms([works[request.prompt] for request in run.requests], machines)
+    if bound_ms > run.makespan_ms * (1 + BOUND_ERROR):
+        return run
     return replace(run, lower_bound_ms=min(bound_ms, run.makespan_ms))
 
 

@@ -1,0 +1,136 @@
+"""What cannot be: runs that no work of these hosts explains, so that somebody else did it, such as a cache of answers."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from outpace.ground.records import RequestRecord, Round, Run
+from outpace.judge.efficiency import BOUND_ERROR
+from outpace.judge.fairness import Check
+
+POSSIBLE, NO_FASTER, NO_SOONER, NOT_FROM_MEMORY = (
+    "no run quicker than its hosts can be",
+    "no more tokens a second than the sweep saw",
+    "no answer before a round trip",
+    "no answer from memory",
+)
+FEW_ROUNDS, ERROR_OF_FEW = 3, 0.5
+"""Where rounds are fewer, hosts may be so much faster than their baselines show: the same work takes up to 40 % more or
+less from one minute to the next on a shared machine."""
+TIMES_THE_SWEEP = 2.0
+"""The sweep sends some of the prompts, and prompts differ in what a token of their answers takes."""
+TIMES_THE_FIRST = 4.0
+"""A model that has just been loaded may be slow at first, and no quarter as fast."""
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    """What a session saw of one host, and holds its rounds against.
+
+    ``speed`` of one request alone is in any unit that is the same for all hosts. ``most_gain`` is the highest
+    throughput of any moment of its sweep / that of one request alone, ``most_tokens_per_s`` its highest; None where it
+    was not swept. ``trip_ms`` is the quickest of its cheap requests, ``first`` the first whole answers that it gave.
+    """
+
+    speed: float
+    most_gain: float | None = None
+    most_tokens_per_s: float | None = None
+    trip_ms: float | None = None
+    first: Sequence[RequestRecord] = field(default=())
+
+
+def checks(rounds: Sequence[Round], hosts: Mapping[str, HostSeen], trips_ms: Mapping[str, float]) -> list[Check]:
+    """Hold ``rounds`` against what was seen of ``hosts``, and of the quickest round trips to them and to routers."""
+    runs = [run for each in rounds for run in (each.baseline, each.run) if not run.failed and run.makespan_ms]
+    return [
+        _possible(rounds, hosts),
+        _no_faster(runs, hosts),
+        _no_sooner(runs, trips_ms),
+        _not_from_memory(runs, hosts),
+    ]
+
+
+def least_makespan_ms(run: Run, works: Mapping[int, float], hosts: Mapping[str, HostSeen], whose: str) -> float:
+    """Milliseconds below which ``hosts`` together cannot do what ``run`` did.
+
+    ``works`` are the least times of its prompts on the host ``whose``, alone. No request is quicker than alone on the
+    fastest host, and all of them together not than all hosts at their highest throughput. Of a host that was not swept
+    nothing is known but that it does no more than all requests at once, each as if alone.
+    """
+    speeds = {name: host.speed / hosts[whose].speed for name, host in hosts.items()}
+    mine = [works[request.prompt] for request in run.requests]
+    together = sum(speed * (hosts[name].most_gain or len(mine)) for name, speed in speeds.items())
+    return max(max(mine) / max(speeds.values()), sum(mine) / together)
+
+
+def _possible(rounds: Sequence[Round], hosts: Mapping[str, HostSeen]) -> Check:
+    told = [each for each in rounds if each.finished and each.run.makespan_ms]
+    whose = {request.host for each in told for request in each.baseline.requests}
+    if len(whose) != 1 or not whose <= set(hosts):
+        return Check(POSSIBLE, None, "the baseline does not tell what its prompts take")
+    works: defaultdict[int, float] = defaultdict(lambda: math.inf)
+    for each in told:
+        for request in each.baseline.requests:
+            works[request.prompt] = min(works[request.prompt], request.wall_ms)
+    trip_ms = hosts[host := str(whose.pop())].trip_ms or 0.0
+    works = defaultdict(float, {prompt: max(ms - trip_ms, 0.0) for prompt, ms in works.items()})
+    least = [(least_makespan_ms(each.run, works, hosts, host), each.run.makespan_ms) for each in told]
+    error = BOUND_ERROR if len(told) >= FEW_ROUNDS else ERROR_OF_FEW
+    beyond = [(bound, took) for bound, took in least if took * (1 + error) < bound]
+    if not beyond:
+        nearest = min(took / bound for bound, took in least) if all(bound for bound, _ in least) else math.inf
+        return Check(POSSIBLE, True, f"the quickest took {nearest:.2f} times what its hosts take at least")
+    bound, took = max(beyond, key=lambda each: each[0] / each[1])
+    return Check(
+        POSSIBLE,
+        False,
+        f"{len(beyond)} of {len(told)} were, one took {took:.0f} ms and its hosts take {bound:.0f} ms at least: somebody "
+        "else did the work, such as a cache of answers",
+    )
+
+
+def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
+    shares = []
+    for run in runs:
+        on = [name for name in run.hosts if name in hosts] or list(hosts)  # a router stands for all of them
+        swept = [most for name in on if (most := hosts[name].most_tokens_per_s)]
+        if run.output_tokens and len(swept) == len(on):
+            shares.append(run.output_tokens / run.makespan_ms * 1000 / sum(swept))
+    if not shares:
+        return Check(NO_FASTER, None, "there was no sweep of these hosts, or the engines tell no tokens")
+    return Check(NO_FASTER, max(shares) <= TIMES_THE_SWEEP, f"{max(shares):.2f} times as many at most")
+
+
+def _no_sooner(runs: Sequence[Run], trips_ms: Mapping[str, float]) -> Check:
+    answers = [(each, trips_ms[each.host]) for run in runs for each in run.requests if each.host in trips_ms]
+    if not answers:
+        return Check(NO_SOONER, None, "no round trip was timed")
+    soonest, trip_ms = min(answers, key=lambda each: each[0].wall_ms / max(each[1], 1e-9))
+    said = f"the soonest came from {soonest.host} after {soonest.wall_ms:.1f} ms, where a cheap request takes "
+    return Check(NO_SOONER, soonest.wall_ms >= trip_ms, f"{said}{trip_ms:.1f} ms at least")
+
+
+def _not_from_memory(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
+    """That no host answered all of the prompts that it was asked first so much quicker later on."""
+    later: defaultdict[tuple[str | None, int], float] = defaultdict(lambda: math.inf)
+    for run in runs:
+        for each in run.requests:
+            later[each.host, each.prompt] = min(later[each.host, each.prompt], _pace(each))
+    times = {}
+    for name, host in hosts.items():
+        quicker = [_pace(each) / later[name, each.prompt] for each in host.first if (name, each.prompt) in later]
+        if len(quicker) > 1:  # the very first answer may have waited for what is made but once
+            times[name] = min(quicker)
+    if not times:
+        return Check(NOT_FROM_MEMORY, None, "no host was asked a prompt again that it was asked first")
+    name = max(times, key=lambda name: times[name])
+    said = f"{name} answered {times[name]:.1f} times as fast as when it was first asked"
+    return Check(NOT_FROM_MEMORY, times[name] < TIMES_THE_FIRST, said)
+
+
+def _pace(request: RequestRecord) -> float:
+    """Milliseconds a token of the answer; of the answer where tokens are not told."""
+    return max(request.wall_ms, 1e-6) / (request.output_tokens or 1)

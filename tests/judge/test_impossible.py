@@ -1,0 +1,136 @@
+"""What cannot be: runs that somebody else must have done are found, and those that hosts can make are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outpace.ground.records import RequestRecord, Round, Run
+from outpace.judge.fairness import Check
+from outpace.judge.impossible import NO_FASTER, NO_SOONER, NOT_FROM_MEMORY, POSSIBLE, HostSeen, checks
+
+TOKENS = 8
+TRIPS_MS = {"a": 1.0, "b": 1.0, "router": 1.0}
+works_of = st.lists(st.floats(50.0, 2000.0), min_size=1, max_size=12)
+noise = st.floats(0.9, 1.1)
+
+
+def one_after_another(works: Sequence[float], host: str = "a", pace: float = 1.0) -> Run:
+    starts = [sum(works[:index]) * pace for index in range(len(works))]
+    requests = [
+        RequestRecord(prompt, host, start, work * pace + 1.0, output_tokens=TOKENS)
+        for prompt, (start, work) in enumerate(zip(starts, works, strict=True))
+    ]
+    return Run("sequential", (host,), sum(each.wall_ms for each in requests), tuple(requests))
+
+
+def routed(works: Sequence[float], makespan_ms: float) -> Run:
+    """All prompts at once through a router that answers the last of them after ``makespan_ms``."""
+    requests = [RequestRecord(prompt, "router", 0.0, makespan_ms, output_tokens=TOKENS) for prompt in range(len(works))]
+    return Run("router", ("router",), makespan_ms, tuple(requests))
+
+
+def two_hosts(*, gain: float | None = 1.0, speed: float = 0.5, rate: float | None = None) -> dict[str, HostSeen]:
+    return {"a": HostSeen(1.0, gain, rate, 1.0), "b": HostSeen(speed, gain, rate, 1.0)}
+
+
+def held(rounds: Sequence[Round], hosts: dict[str, HostSeen]) -> dict[str, bool | None]:
+    return {check.name: check.held for check in checks(rounds, hosts, TRIPS_MS)}
+
+
+def said(rounds: Sequence[Round], hosts: dict[str, HostSeen], name: str) -> Check:
+    return next(check for check in checks(rounds, hosts, TRIPS_MS) if check.name == name)
+
+
+@given(works_of, st.floats(0.1, 1.0), st.floats(1.0, 6.0), st.lists(st.tuples(noise, noise), min_size=1, max_size=5))
+def test_the_best_that_hosts_can_do_is_possible_though_they_drift(works, speed, gain, paces) -> None:
+    least_ms = max(*works, sum(works) / (gain * (1 + speed))) if len(works) > 1 else works[0]
+    rounds = [Round(one_after_another(works, pace=slow), routed(works, least_ms * pace + 1.0)) for slow, pace in paces]
+    assert held(rounds, two_hosts(gain=gain, speed=speed))[POSSIBLE] is True
+
+
+@given(works_of, st.floats(0.1, 1.0), st.floats(1.0, 6.0), st.integers(1, 5), st.floats(1.7, 30.0))
+def test_a_run_quicker_than_its_hosts_is_not(works, speed, gain, rounds, quicker) -> None:
+    least_ms = max(*works, sum(works) / (gain * (1 + speed))) if len(works) > 1 else works[0]
+    cached = Round(one_after_another(works), routed(works, least_ms / quicker))
+    assert held([cached] * rounds, two_hosts(gain=gain, speed=speed))[POSSIBLE] is False
+
+
+@given(works_of, st.integers(1, 4))
+def test_hosts_that_were_not_swept_may_do_all_prompts_at_once_but_none_quicker_than_alone(works, rounds) -> None:
+    unswept = two_hosts(gain=None)
+    at_once = Round(one_after_another(works), routed(works, max(works) + 1.0))
+    from_memory = Round(one_after_another(works), routed(works, max(works) / 2))
+    assert held([at_once] * rounds, unswept)[POSSIBLE] is True
+    assert held([from_memory] * rounds, unswept)[POSSIBLE] is False
+
+
+def test_one_impossible_round_of_many_is_told_with_its_figures() -> None:
+    works = [100.0] * 8
+    rounds = [Round(one_after_another(works), routed(works, ms)) for ms in (620.0, 600.0, 40.0, 610.0, 20.0)]
+    found = said(rounds, two_hosts(), POSSIBLE)
+    assert found.held is False
+    assert "2 of 5 were, one took 20 ms and its hosts take 533 ms at least: somebody else did the work" in found.said
+
+
+@pytest.mark.parametrize("spoilt", ["no baseline", "baseline on two hosts", "a prompt unanswered"])
+def test_where_the_baseline_does_not_tell_nothing_is_held(spoilt: str) -> None:
+    works = [100.0] * 4
+    alone = one_after_another(works)
+    requests = list(alone.requests)
+    if spoilt == "a prompt unanswered":
+        requests[0] = replace(requests[0], error="refused: no")
+    if spoilt == "baseline on two hosts":
+        requests[0] = replace(requests[0], host="b")
+    rounds = [] if spoilt == "no baseline" else [Round(replace(alone, requests=tuple(requests)), routed(works, 10.0))]
+    assert held(rounds, two_hosts())[POSSIBLE] is None
+
+
+@pytest.mark.parametrize(("rate", "holds"), [(100.0, True), (21.0, True), (19.0, False), (None, None)])
+def test_a_run_gives_no_more_tokens_a_second_than_all_sweeps_together(rate: float | None, holds: bool | None) -> None:
+    works = [100.0] * 8  # 64 tokens in 800 ms are 80 a second, from two hosts
+    round_made = Round(one_after_another(works, pace=9.0), routed(works, 800.0))
+    assert held([round_made], two_hosts(rate=rate))[NO_FASTER] is holds
+
+
+def test_a_baseline_is_held_against_the_sweep_of_its_own_host() -> None:
+    works = [100.0] * 8  # 79 tokens a second
+    slow = Round(one_after_another(works), routed(works, 2000.0))
+    assert held([slow], {"a": HostSeen(1.0, 1.0, 30.0), "b": HostSeen(1.0, 1.0, 1000.0)})[NO_FASTER] is False
+    assert held([slow], {"a": HostSeen(1.0, 1.0, 60.0), "b": HostSeen(1.0, 1.0, 1000.0)})[NO_FASTER] is True
+
+
+@given(st.floats(0.0, 100.0), st.floats(0.1, 100.0))
+def test_an_answer_takes_a_round_trip_at_least(wall_ms: float, trip_ms: float) -> None:
+    run = routed([1.0], 50.0)
+    sooner = replace(run, requests=(replace(run.requests[0], wall_ms=wall_ms),))
+    (found,) = (c for c in checks([Round(run, sooner)], two_hosts(), {"router": trip_ms}) if c.name == NO_SOONER)
+    assert found.held is (min(wall_ms, 50.0) >= trip_ms)
+    assert held([], two_hosts())[NO_SOONER] is None
+
+
+def first_asked(*walls_ms: float, tokens: int = TOKENS) -> dict[str, HostSeen]:
+    first = [RequestRecord(prompt, "a", 0.0, wall_ms, output_tokens=tokens) for prompt, wall_ms in enumerate(walls_ms)]
+    return {"a": HostSeen(1.0, first=first), "b": HostSeen(1.0)}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "holds"),
+    [
+        (first_asked(101.0, 101.0, 101.0), True),
+        (first_asked(900.0, 101.0, 101.0), True),  # what is made but once, such as a kernel
+        (first_asked(390.0, 390.0, 390.0), True),  # slow to wake up
+        (first_asked(420.0, 420.0, 420.0), False),
+        (first_asked(900.0, 900.0), False),
+        (first_asked(900.0), None),  # there is no telling it from what is made but once
+        (first_asked(900.0, 900.0, 900.0, tokens=9 * TOKENS), True),  # longer answers
+        (first_asked(), None),
+    ],
+)
+def test_a_host_that_answers_from_memory_is_much_quicker_than_when_it_was_first_asked(hosts, holds) -> None:
+    works = [100.0] * 8
+    assert held([Round(one_after_another(works), routed(works, 600.0))], hosts)[NOT_FROM_MEMORY] is holds
