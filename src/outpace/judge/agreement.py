@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from os.path import commonprefix
 
 from outpace.ground.records import RequestRecord
 from outpace.judge.fairness import Check
@@ -133,4 +132,7 @@ def _alike(one: str, other: str) -> bool:
 
 def _common(one: str, other: str) -> int:
     """How many characters two texts begin with alike."""
-    return len(commonprefix([one, other]))
+    return next(
+        (at for at, (ours, theirs) in enumerate(zip(one, other, strict=False)) if ours != theirs),
+        min(map(len, (one, other))),
+    )

@@ -1,13 +1,15 @@
-"""What cannot be: runs that no work of these hosts explains, so that somebody else did it, such as a cache of answers."""
+"""What cannot be: runs that the hosts' work does not explain. Somebody else did it, such as a cache of answers."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from outpace.ground.records import RequestRecord, Round, Run
+from outpace.judge.capacity import Capacity
 from outpace.judge.efficiency import BOUND_ERROR
 from outpace.judge.fairness import Check
 
@@ -26,20 +28,31 @@ TIMES_THE_FIRST = 4.0
 """A model that has just been loaded may be slow at first, and no quarter as fast."""
 
 
+class Most(NamedTuple):
+    """The most that the sweep of a host saw: its throughput / that of one request alone, and tokens a second."""
+
+    gain: float
+    tokens_per_s: float
+
+
 @dataclass(frozen=True)
 class HostSeen:
     """What a session saw of one host, and holds its rounds against.
 
-    ``speed`` of one request alone is in any unit that is the same for all hosts. ``most_gain`` is the highest
-    throughput of any moment of its sweep / that of one request alone, ``most_tokens_per_s`` its highest; None where it
-    was not swept. ``trip_ms`` is the quickest of its cheap requests, ``first`` the first whole answers that it gave.
+    ``speed`` of one request alone is in any unit that is the same for all hosts. ``most`` is None where it was not
+    swept. ``trip_ms`` is the quickest of its cheap requests, ``first`` the first whole answers that it gave.
     """
 
     speed: float
-    most_gain: float | None = None
-    most_tokens_per_s: float | None = None
+    most: Most | None = None
     trip_ms: float | None = None
-    first: Sequence[RequestRecord] = field(default=())
+    first: Sequence[RequestRecord] = ()
+
+
+def most(capacity: Capacity) -> Most:
+    """The highest gain of any moment of a sweep, and the highest tokens a second of its levels."""
+    gains = [gain for level in capacity.levels for gain in level.gains]
+    return Most(max(1.0, capacity.gain, *gains), max(level.tokens_per_s for level in capacity.levels))
 
 
 def checks(rounds: Sequence[Round], hosts: Mapping[str, HostSeen], trips_ms: Mapping[str, float]) -> list[Check]:
@@ -62,7 +75,7 @@ def least_makespan_ms(run: Run, works: Mapping[int, float], hosts: Mapping[str, 
     """
     speeds = {name: host.speed / hosts[whose].speed for name, host in hosts.items()}
     mine = [works[request.prompt] for request in run.requests]
-    together = sum(speed * (hosts[name].most_gain or len(mine)) for name, speed in speeds.items())
+    together = sum(speed * (most.gain if (most := hosts[name].most) else len(mine)) for name, speed in speeds.items())
     return max(max(mine) / max(speeds.values()), sum(mine) / together)
 
 
@@ -87,8 +100,8 @@ def _possible(rounds: Sequence[Round], hosts: Mapping[str, HostSeen]) -> Check:
     return Check(
         POSSIBLE,
         False,
-        f"{len(beyond)} of {len(told)} were, one took {took:.0f} ms and its hosts take {bound:.0f} ms at least: somebody "
-        "else did the work, such as a cache of answers",
+        f"{len(beyond)} of {len(told)} were, one took {took:.0f} ms and its hosts take {bound:.0f} ms at least: "
+        "somebody else did the work, such as a cache of answers",
     )
 
 
@@ -96,8 +109,8 @@ def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
     shares = []
     for run in runs:
         on = [name for name in run.hosts if name in hosts] or list(hosts)  # a router stands for all of them
-        swept = [most for name in on if (most := hosts[name].most_tokens_per_s)]
-        if run.output_tokens and len(swept) == len(on):
+        swept = [most.tokens_per_s for name in on if (most := hosts[name].most)]
+        if run.output_tokens and len(swept) == len(on) and sum(swept):
             shares.append(run.output_tokens / run.makespan_ms * 1000 / sum(swept))
     if not shares:
         return Check(NO_FASTER, None, "there was no sweep of these hosts, or the engines tell no tokens")
@@ -105,7 +118,8 @@ def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
 
 
 def _no_sooner(runs: Sequence[Run], trips_ms: Mapping[str, float]) -> Check:
-    answers = [(each, trips_ms[each.host]) for run in runs for each in run.requests if each.host in trips_ms]
+    requests = [request for run in runs for request in run.requests]
+    answers = [(each, trips_ms[str(each.host)]) for each in requests if each.host in trips_ms]
     if not answers:
         return Check(NO_SOONER, None, "no round trip was timed")
     soonest, trip_ms = min(answers, key=lambda each: each[0].wall_ms / max(each[1], 1e-9))

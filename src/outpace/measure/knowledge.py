@@ -8,9 +8,10 @@ from statistics import median
 
 from outpace.dispatch import HostKnowledge
 from outpace.dispatch.expectation import work_of
-from outpace.ground.records import Run
+from outpace.ground.records import RequestRecord, Run
 from outpace.judge.capacity import Capacity
 from outpace.judge.efficiency import HostSpeed, seen_speeds
+from outpace.judge.impossible import HostSeen, most
 from outpace.workload.prompts import Prompt
 
 
@@ -24,6 +25,8 @@ class Knowledge:
     def __init__(self, capacities: Mapping[str, Capacity]) -> None:
         self.capacities = dict(capacities)
         self.speeds: dict[str, float] = {}
+        self.first: dict[str, list[RequestRecord]] = {}
+        """The first whole answers of each host, when no prompt had been answered before."""
         self._relative: defaultdict[str, list[float]] = defaultdict(list)
         self._tokens: dict[int, int] = {}
 
@@ -55,6 +58,18 @@ class Knowledge:
         fastest = self.speeds[hosts[0]]
         relative = {host: median(self._relative[host] or [self.speeds[host] / fastest]) for host in hosts}
         return {host: HostSpeed(relative[host], self._gain(host), trips_ms.get(host, 0.0)) for host in hosts}
+
+    def seen(self, hosts: Sequence[str], trips_ms: Mapping[str, float]) -> dict[str, HostSeen]:
+        """What rounds on ``hosts``, the fastest first, are held against; ``trips_ms`` are the quickest to each."""
+        return {
+            host: HostSeen(
+                known.speed,
+                most(self.capacities[host]) if host in self.capacities else None,
+                trips_ms.get(host),
+                self.first.get(host, ()),
+            )
+            for host, known in self.host_speeds(hosts, trips_ms).items()
+        }
 
     def _gain(self, host: str) -> float:
         return max(1.0, self.capacities[host].gain) if host in self.capacities else 1.0

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self, TypeVar
@@ -20,8 +20,11 @@ from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.engines import Client, Engine
 from outpace.engines.client import authority_of, network_transport
 from outpace.ground.errors import HostsError, UsageError
-from outpace.ground.records import BASELINE, Run
+from outpace.ground.records import BASELINE, Round, Run
+from outpace.judge.agreement import Agreement
 from outpace.judge.efficiency import HostSpeed
+from outpace.judge.fairness import Check
+from outpace.judge.impossible import checks
 from outpace.measure.knowledge import Knowledge
 from outpace.measure.recorded_capacity import record_capacity
 from outpace.measure.runs import Runs
@@ -82,6 +85,8 @@ class Session:
                 faults=faults,
                 watch=self._watch,
             )
+            blotted = settings.recording is not None and settings.recording.redacted
+            self.agreement = Agreement(settings.workload, blotted=blotted)
             self.ordered = self._warm_up(WarmUp(everyone, settings.workload, settings.timeout_s))
             if self.world.recorder is not None:
                 self.world.recorder.meet(self.engines)
@@ -127,6 +132,7 @@ class Session:
         how = self.find_strategy(scene.strategy)
         outcome = self._runs.execute(scene.strategy, how, self.hosts_of(scene.strategy), healthy=scene.baseline)
         self.knowledge.learn_lengths(outcome.run)
+        self.agreement.note(outcome.run.requests, outcome.answers)
         if recorder is not None:
             recorder.end(scene, outcome.run, self._runs.median_round_trips_ms())
         return outcome
@@ -155,6 +161,11 @@ class Session:
         trips_ms = self._runs.median_round_trips_ms()
         self.knowledge.learn_speeds(run, baseline, self.knowledge.host_speeds(self.ordered, trips_ms))
         return self.knowledge.host_speeds(self.ordered, trips_ms)
+
+    def held_against(self, rounds: Sequence[Round]) -> list[Check]:
+        """Whether hosts agree in what they read and say, and whether ``rounds`` are such as these hosts can make."""
+        trips_ms = {host: min(found) for host, found in self.round_trips_ms.items()}
+        return [*self.agreement.checks(), *checks(rounds, self.knowledge.seen(self.ordered, trips_ms), trips_ms)]
 
     def knock(self) -> int | None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known.
@@ -202,7 +213,11 @@ class Session:
         """Load the models, bring all caches to the same state, and put the hosts in order of speed, fastest first."""
         self._wait(warm_up.load_models())
         found = self._wait(warm_up.timed(list(self.engines)))
-        self.knowledge.speeds = {host: each.speed for host, each in found.items()}
+        for host, each in found.items():
+            self.knowledge.speeds[host] = each.speed
+            self.knowledge.first[host] = [request for outcome in each.outcomes for request in outcome.run.requests]
+            for outcome in each.outcomes:
+                self.agreement.note(outcome.run.requests, outcome.answers)
         return tuple(sorted(found, key=lambda host: (host != self.settings.baseline, found[host].took_s)))
 
     def _origin(self) -> document.Origin:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from outpace.dispatch import Coordinator, find_strategy
+from outpace.dispatch import Coordinator, Outcome, find_strategy
 from outpace.dispatch.expectation import work_of
 from outpace.engines import Engine
 from outpace.ground.errors import HostUnusable
-from outpace.ground.records import BASELINE, Run
+from outpace.ground.records import BASELINE
 from outpace.workload.prompts import Workload
 
 SAMPLE_PROMPTS = 3
@@ -21,10 +21,11 @@ SHORTEST_S = 1e-6
 
 @dataclass(frozen=True)
 class Timed:
-    """One host's answers to the sample prompts, one at a time: seconds in all, and work a second."""
+    """One host's answers to the sample prompts, one at a time: seconds in all, work a second, and what came of each."""
 
     took_s: float
     speed: float
+    outcomes: tuple[Outcome, ...]
 
 
 class WarmUp:
@@ -52,13 +53,19 @@ class WarmUp:
     async def timed(self, hosts: Sequence[str]) -> dict[str, Timed]:
         """Time a few prompts on each of ``hosts``; raises ``HostUnusable``."""
         took_s, done = dict.fromkeys(hosts, 0.0), dict.fromkeys(hosts, 0.0)
+        outcomes: dict[str, list[Outcome]] = {host: [] for host in hosts}
         for prompt in self._workload.prompts[:SAMPLE_PROMPTS]:
             for host in hosts:  # in turn, so that a machine that drifts is unfair to none
-                run = await self._alone(host, replace(self._workload, prompts=(prompt,)))
+                outcome = await self._alone(host, replace(self._workload, prompts=(prompt,)))
+                outcomes[host].append(outcome)
+                run = outcome.run
                 took_s[host] += run.makespan_ms / 1000
                 tokens = run.output_tokens
                 done[host] += work_of(prompt, self._workload.generation.max_tokens if tokens is None else tokens)
-        return {host: Timed(took_s[host], done[host] / max(took_s[host], SHORTEST_S)) for host in hosts}
+        return {
+            host: Timed(took_s[host], done[host] / max(took_s[host], SHORTEST_S), tuple(outcomes[host]))
+            for host in hosts
+        }
 
     async def _load(self, host: str) -> None:
         """Load the model; where an engine keeps a cache that cannot be reset, let it see every prompt once."""
@@ -67,9 +74,9 @@ class WarmUp:
         one_token = replace(everything.generation, max_tokens=1)
         await self._alone(host, replace(everything, prompts=prompts, generation=one_token))
 
-    async def _alone(self, host: str, work: Workload) -> Run:
+    async def _alone(self, host: str, work: Workload) -> Outcome:
         coordinator = Coordinator(self._engines, timeout_s=self._timeout_s)
         outcome = await coordinator.run("warm-up", find_strategy(BASELINE), work, [host], cache_key="warm-up")
         if outcome.run.failed:
             raise HostUnusable(f"Host {host} failed the warm-up: {outcome.run.failed[0].error}.")
-        return outcome.run
+        return outcome
