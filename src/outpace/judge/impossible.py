@@ -75,7 +75,7 @@ def least_makespan_ms(run: Run, works: Mapping[int, float], hosts: Mapping[str, 
     """
     speeds = {name: host.speed / hosts[whose].speed for name, host in hosts.items()}
     mine = [works[request.prompt] for request in run.requests]
-    together = sum(speed * (most.gain if (most := hosts[name].most) else len(mine)) for name, speed in speeds.items())
+    together = sum(speed * (swept.gain if (swept := hosts[name].most) else len(mine)) for name, speed in speeds.items())
     return max(max(mine) / max(speeds.values()), sum(mine) / together)
 
 
@@ -109,9 +109,9 @@ def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
     shares = []
     for run in runs:
         on = [name for name in run.hosts if name in hosts] or list(hosts)  # a router stands for all of them
-        swept = [most.tokens_per_s for name in on if (most := hosts[name].most)]
-        if run.output_tokens and len(swept) == len(on) and sum(swept):
-            shares.append(run.output_tokens / run.makespan_ms * 1000 / sum(swept))
+        rates = [swept.tokens_per_s for name in on if (swept := hosts[name].most)]
+        if run.output_tokens and len(rates) == len(on) and sum(rates):
+            shares.append(run.output_tokens / run.makespan_ms * 1000 / sum(rates))
     if not shares:
         return Check(NO_FASTER, None, "there was no sweep of these hosts, or the engines tell no tokens")
     return Check(NO_FASTER, max(shares) <= TIMES_THE_SWEEP, f"{max(shares):.2f} times as many at most")
