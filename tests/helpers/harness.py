@@ -90,9 +90,12 @@ class ThreadedHosts:
         self._servers = [_Server(name, handler, self.asked) for name, handler in zip("abcdef", handlers, strict=False)]
 
     @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers]
+
+    @property
     def option(self) -> str:
-        urls = [f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers]
-        return "--hosts=" + ",".join(f"{name}={url}" for name, url in zip("abcdef", urls, strict=False))
+        return "--hosts=" + ",".join(f"{name}={url}" for name, url in zip("abcdef", self.urls, strict=False))
 
     @property
     def hosts(self) -> list[Host]:

@@ -1,0 +1,103 @@
+"""Small servers that work as long as they are told to, and go wrong as those of the field do."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from harness import ThreadedHosts
+from outpace.ground.hosts import Host
+
+Says = Callable[[str], tuple[str, int]]
+"""What a host answers to a prompt, and how many tokens it says that the prompt had."""
+TOKENS = 12
+
+
+def plainly(prompt: str) -> tuple[str, int]:
+    return f"A full answer to the question that was put: {prompt}", 9
+
+
+class _Answering(BaseHTTPRequestHandler):
+    """Reads and writes whole bodies over a kept connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def asked(self) -> dict[str, Any]:
+        found = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.note(self, found)  # type: ignore[attr-defined]
+        return found
+
+    def say(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"content-length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def ollama_host(
+    *, works_s: float = 0.0, says: Says = plainly, remembers: bool = False, digest: str = "d1"
+) -> type[BaseHTTPRequestHandler]:
+    """An Ollama that works for ``works_s`` at each whole answer, one at a time, unless it ``remembers`` the request."""
+    slot, known = threading.Lock(), set[str]()
+
+    class Handler(_Answering):
+        def do_GET(self) -> None:
+            tags = {"models": [{"name": "m", "digest": digest}]}
+            said = {"/api/version": {"version": "0.9.1"}, "/api/tags": tags, "/api/ps": tags}.get(self.path)
+            self.say(json.dumps(said).encode(), 200 if said else 404)
+
+        def do_POST(self) -> None:
+            asked = self.asked()
+            key = json.dumps([asked["prompt"], asked["options"]["num_predict"]])
+            if not (remembers and key in known) and asked["options"]["num_predict"] > 1:
+                with slot:
+                    time.sleep(works_s)
+            known.add(key)
+            text, read = says(asked["prompt"])
+            done = {"response": "", "done": True, "done_reason": "stop", "total_duration": int(works_s * 1e9)}
+            done |= {"eval_duration": 1, "eval_count": TOKENS, "prompt_eval_count": read}
+            self.say(b"".join(json.dumps(each).encode() + b"\n" for each in ({"response": text, "done": False}, done)))
+
+    return Handler
+
+
+def openai_router(*, works_s: float, slots: int, remembers: bool) -> type[BaseHTTPRequestHandler]:
+    """A router in front of hosts with so many ``slots``, which replays what it ``remembers`` of the same request."""
+    slot, known = threading.Semaphore(slots), set[str]()
+
+    class Handler(_Answering):
+        def do_GET(self) -> None:
+            models = {"data": [{"id": "m", "object": "model", "owned_by": "openai"}]}
+            self.say(json.dumps(models).encode(), 200 if self.path == "/v1/models" else 404)
+
+        def do_POST(self) -> None:
+            asked = self.asked()
+            key = json.dumps([asked["messages"], asked["max_tokens"]])
+            if not (remembers and key in known) and asked["max_tokens"] > 1:
+                with slot:
+                    time.sleep(works_s)
+            known.add(key)
+            text, read = plainly(asked["messages"][-1]["content"])
+            events = [
+                {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]},
+                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+                {"choices": [], "usage": {"prompt_tokens": read, "completion_tokens": TOKENS}},
+            ]
+            lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
+            self.say(b"".join([*lines, b"data: [DONE]\n\n"]), content_type="text/event-stream")
+
+    return Handler
+
+
+def as_router(name: str, server: ThreadedHosts) -> Host:
+    """The one of ``server`` as a router called ``name``."""
+    return Host(name, server.urls[0])

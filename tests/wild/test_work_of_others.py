@@ -1,0 +1,74 @@
+"""Answers that none of the hosts worked for: a router, or a host, that answers from memory is found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from field_hosts import as_router, ollama_host, openai_router
+from harness import ThreadedHosts
+from outpace.judge.capacity import Level, classify
+from outpace.judge.impossible import NO_FASTER, NOT_FROM_MEMORY, POSSIBLE
+from outpace.measure.measurement import Measurement
+from outpace.measure.session import Session
+from outpace.measure.worlds import Settings
+from outpace.report import document
+from outpace.workload.prompts import DEFAULT_PROMPTS, workload
+
+WORKS_S = 0.3
+PROMPTS = workload(DEFAULT_PROMPTS[:4])
+ROUNDS = 3
+ONE_AT_A_TIME = classify([Level(number, 40.0, 300.0 * number) for number in (1, 2, 4)])
+
+
+def measured(folder: Path, *, remembers: bool, swept: bool) -> dict[str, Any]:
+    """The report of a router in front of two hosts that work on one prompt at a time."""
+    hosts = [ollama_host(works_s=WORKS_S), ollama_host(works_s=WORKS_S)]
+    router = openai_router(works_s=WORKS_S, slots=2, remembers=remembers)
+    with ThreadedHosts(*hosts) as behind, ThreadedHosts(router) as before:
+        capacities = dict.fromkeys("ab", ONE_AT_A_TIME) if swept else {}
+        settings = Settings(
+            hosts=behind.hosts, workload=PROMPTS, routers=(as_router("lite", before),), capacities=capacities
+        )
+        with Session(settings) as session:
+            Measurement(session, "lite", report_dir=folder).measure(ROUNDS)
+    return document.read(folder / "report-lite.json")
+
+
+def fairness(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in report["fairness"] if each["name"] == name)
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["swept", "not swept"])
+def test_a_router_that_answers_from_its_cache_is_not_called_fast_without_a_word(tmp_path: Path, swept: bool) -> None:
+    report = measured(tmp_path, remembers=True, swept=swept)
+    found = fairness(report, POSSIBLE)
+    assert found["held"] is False
+    assert "2 of 3 were" in found["said"]
+    assert "somebody else did the work, such as a cache of answers" in found["said"]
+    assert any(note.startswith(f"Not held: {POSSIBLE} (") for note in report["summary"]["notes"])
+    bounds = [each["run"]["lower_bound_ms"] for each in report["rounds"]]
+    assert bounds[1:] == [None, None]  # what is impossible has no efficiency either
+    assert fairness(report, NO_FASTER)["held"] is (False if swept else None)
+
+
+def test_a_router_that_works_is_believed(tmp_path: Path) -> None:
+    report = measured(tmp_path, remembers=False, swept=True)
+    assert fairness(report, POSSIBLE)["held"] is True
+    assert fairness(report, NO_FASTER)["held"] is True
+    assert all(each["run"]["lower_bound_ms"] for each in report["rounds"])
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_hosts_that_answer_from_memory_after_the_first_time_are_found(tmp_path: Path, remembers: bool) -> None:
+    host = ollama_host(works_s=WORKS_S, remembers=remembers)
+    with ThreadedHosts(host, ollama_host(works_s=WORKS_S)) as hosts:  # noqa: SIM117
+        with Session(Settings(hosts=hosts.hosts, workload=PROMPTS, baseline="a")) as session:
+            Measurement(session, "serial-per-side", report_dir=tmp_path).measure(2)
+    found = fairness(document.read(tmp_path / "report-serial-per-side.json"), NOT_FROM_MEMORY)
+    assert found["held"] is not remembers
+    if remembers:
+        assert found["said"].startswith("a answered ")
+        assert found["said"].endswith(" times as fast as when it was first asked")
