@@ -73,6 +73,8 @@ ODD = {
     "a keep-alive that lies": (saying(Dialect.answer, "connection: keep-alive"), True),
     "a length and chunks": (two_lengths, False),
     "carriage returns before line feeds": (saying(lambda dialect: dialect.answer().replace(b"\n", b"\r\n")), False),
+    "carriage returns alone": (saying(lambda dialect: dialect.answer().replace(b"\n", b"\r")), False),
+    "a byte order mark": (saying(lambda dialect: b"\xef\xbb\xbf" + dialect.answer()), False),
     "empty lines between": (saying(lambda dialect: b"\n\n" + dialect.answer().replace(b"\n", b"\n\n\r\n")), False),
 }
 

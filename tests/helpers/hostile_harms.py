@@ -82,12 +82,8 @@ HARM: dict[str, tuple[Talk, str]] = {
         saying(lambda dialect: dialect.event(b'{"response": "\xff\xfe"}') + dialect.answer()),
         "unreadable",
     ),
-    "a byte order mark": (saying(lambda dialect: b"\xef\xbb\xbf" + dialect.answer()), "unreadable"),
+    "two byte order marks": (saying(lambda dialect: b"\xef\xbb\xbf" * 2 + dialect.answer()), "unreadable"),
     "UTF-16": (saying(lambda dialect: dialect.answer().decode().encode("utf-16")), "unreadable"),
-    "lines that end in carriage returns alone": (
-        saying(lambda dialect: dialect.answer().replace(b"\n", b"\r")),
-        "unreadable",
-    ),
     "JSON nested 100,000 deep": (saying(lambda dialect: dialect.event(NESTED) + dialect.answer()), "unreadable"),
     "an integer of 100,000 digits": (
         saying(lambda dialect: dialect.event(b'{"x": ' + DIGITS + b"}") + dialect.answer()),
@@ -130,11 +126,13 @@ HARM: dict[str, tuple[Talk, str]] = {
     "two lengths that contradict each other": (lengths(10, 11), "unreadable"),
     "a negative length": (lengths(-5), "unreadable"),
     "a length of 2^63": (lengths(2**63), "cut"),
-    "a length shorter than the answer": (lengths(20), "unreadable"),
-    "no word that it is done": (saying(lambda dialect: dialect.event(dialect.word)), "cut"),
+    "a length shorter than the answer": (lengths(20), "cut"),
 }
 
 HARM_OLLAMA: dict[str, tuple[Talk, str]] = {
+    "no word that it is done": (saying(lambda dialect: dialect.event(dialect.word)), "unfinished"),
+    "no word at all": (saying(lambda dialect: dialect.event(dialect.last | {"eval_count": 0})), "empty"),
+    "an end that is none": (saying(lambda dialect: dialect.answer({"done_reason": "aborted"})), "engine"),
     "an error in the stream, then all that is due": (
         saying(lambda dialect: dialect.event({"error": "no"}) + dialect.answer()),
         "engine",
@@ -143,6 +141,7 @@ HARM_OLLAMA: dict[str, tuple[Talk, str]] = {
 }
 
 HARM_OPENAI: dict[str, tuple[Talk, str]] = {
+    "no word that it is done": (saying(lambda dialect: dialect.event(dialect.word)), "cut"),
     "comments without an end": (without_end(lambda _: b": ping\n" * 1000), "unreadable"),
     "comments that drip": (without_end(lambda _: b": ping\n\n", pause_s=DRIP_S), "timeout"),
     "an event without the empty line that ends it": (
@@ -160,7 +159,7 @@ HARM_OPENAI: dict[str, tuple[Talk, str]] = {
     ),
     "an error without words, then [DONE]": (
         saying(lambda dialect: dialect.event({"error": None}) + dialect.end),
-        "engine",
+        "cut",
     ),
     "an error of the client's, then [DONE]": (
         saying(lambda dialect: dialect.event({"error": {"message": "no", "code": 400}}) + dialect.end),

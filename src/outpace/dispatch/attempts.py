@@ -11,7 +11,7 @@ import anyio
 from outpace.dispatch.health import Gauge, Health
 from outpace.dispatch.setup import Setup
 from outpace.engines import Completion
-from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, RequestRefused, TimedOut
+from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, TimedOut
 from outpace.workload.prompts import Prompt
 
 ATTEMPTS_A_HOST = 2
@@ -81,7 +81,7 @@ class Attempts:
                 if isinstance(error, EngineBusy):
                     self._health.rest(host, down=False, asked_s=error.retry_after_s)
                     return False
-                self._tried[prompt.index, host] += ATTEMPTS_A_HOST if isinstance(error, RequestRefused) else 1
+                self._tried[prompt.index, host] += ATTEMPTS_A_HOST if error.never_here else 1
                 if error.host_down or isinstance(error, ConnectionStale):
                     self._health.rest(host, down=True)
                 return False

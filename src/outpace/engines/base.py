@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outpace.engines.client import Client
-from outpace.ground.errors import AnswerUnreadable
+from outpace.engines.client import Client, error_text, failure
+from outpace.engines.noticed import Noticed
+from outpace.ground.errors import AnswerUnreadable, EngineFailed, RequestFailed
 from outpace.ground.hosts import Host
 from outpace.workload.prompts import Generation
 
-# An answer holds a few hundred bytes a token in every protocol, and Ollama's last line the prompt's tokens as numbers.
+# An answer holds a few hundred bytes a token in every protocol.
 LARGEST_ANSWER_BASE = 64 << 10
 LARGEST_ANSWER_A_TOKEN = 4 << 10
 
@@ -50,7 +52,9 @@ class Engine(Protocol):
     resets_cache: bool
     """Whether a prompt can be kept from being answered out of a cache that an earlier run filled."""
     server_includes_queue: bool
-    """Whether the server time that the engine tells includes the wait in its queue."""
+    """Whether the server times that the engine has told so far include the wait in its queue."""
+    noticed: Noticed
+    """What its answers gave to notice."""
 
     async def generate(
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
@@ -78,12 +82,36 @@ def largest_answer(prompt: str, settings: Generation) -> int:
 def parse_object(host: Host, line: bytes) -> dict[str, Any]:
     """One line of an answer as a JSON object; raises ``AnswerUnreadable``."""
     try:
-        found = json.loads(line.decode())
+        found = json.loads(line.decode())  # of bytes, it would guess at their encoding first
     except (ValueError, RecursionError) as error:
         raise AnswerUnreadable(f"{host.name} sent a line that is not JSON: {line[:80]!r}.") from error
     if not isinstance(found, dict):
         raise AnswerUnreadable(f"{host.name} sent {line[:80]!r} where a JSON object is due.")
     return found
+
+
+def failure_in(host: Host, found: dict[str, Any], line: bytes) -> RequestFailed | None:
+    """The failure that an event of an answer tells, after status 200; None where it tells none.
+
+    Gateways send an error with every event, null or empty where there is none.
+    """
+    error = found.get("error")
+    if isinstance(error, dict) and not any(error.values()):
+        error = None
+    if not error and "error" not in (found.get("object"), found.get("type")):
+        return None
+    code = (error if isinstance(error, dict) else found).get("code")
+    if isinstance(code, int | str) and re.fullmatch("[45][0-9][0-9]", str(code)):
+        return failure(host, int(code), line)
+    return EngineFailed(f"{host.name} failed while it answered: {error_text(line)}")
+
+
+def words(found: Any) -> str:
+    """The text that ``found`` holds, by itself or in parts; empty where it holds none."""
+    if isinstance(found, str):
+        return found
+    parts = [part.get("text") for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+    return "".join(part for part in parts if isinstance(part, str))
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -92,25 +120,6 @@ def joined(parts: Iterable[str]) -> str:
     Engines may part a pair between two events.
     """
     return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def number(host: Host, found: dict[str, Any], key: str, scale: float = 1.0) -> float | None:
-    """A time or count that the engine tells under ``key``, times ``scale``; None where it tells none.
-
-    Raises ``AnswerUnreadable`` for what no time or count can be.
-    """
-    value = found.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-        raise AnswerUnreadable(f"{host.name} tells {key} as {str(value)[:40]}, which cannot be.")
-    return value * scale
-
-
-def count(host: Host, found: dict[str, Any], key: str) -> int | None:
-    """As ``number``, for a count of tokens."""
-    value = number(host, found, key)
-    return None if value is None else int(value)
 
 
 async def reply_ok(client: Client, host: Host, path: str) -> dict[str, Any] | None:

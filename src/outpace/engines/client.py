@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,6 +29,7 @@ from outpace.ground.errors import (
     ConnectionStale,
     EngineBusy,
     EngineFailed,
+    ModelGone,
     RequestFailed,
     RequestRefused,
     TimedOut,
@@ -40,6 +42,12 @@ CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 4.0
 LARGEST_REPLY = 4 << 20
 LARGEST_ERROR = 64 << 10
+_NO_MODEL = re.compile(
+    r"model\b.{0,80}\b(not found|not loaded|does not exist|unloaded|has crashed)|no models? (is |are )?loaded"
+    r"|model_not_found|failed to load model",
+    re.IGNORECASE,
+)
+"""How engines say with a status other than 404 that they do not have a model, or have lost it."""
 
 
 class Client:
@@ -88,36 +96,19 @@ class Client:
                         raise AnswerUnreadable(f"{host.name} answered GET {path} with more than {LARGEST_REPLY} bytes.")
         return Reply(response.status_code, response.headers, bytes(body))
 
-    async def post(
-        self, host: Host, path: str, body: Mapping[str, Any], take: Callable[[bytes], None], *, limit: int
-    ) -> None:
-        """Send ``body`` as JSON and ``take`` each line of the answer once its end has arrived, without that end.
+    async def post(self, host: Host, path: str, body: Mapping[str, Any], take: Callable[[bytes], None]) -> bool:
+        """Send ``body`` as JSON and ``take`` the answer in the pieces in which it arrives.
 
-        Lines end at line feeds alone: text inside JSON may hold characters that Unicode counts as line ends. Raises
-        ``RequestFailed``: the child that fits a status that is not 200, an answer cut short, or one of more than
-        ``limit`` bytes; and whatever ``take`` raises.
+        Gives whether the end of the answer was marked, so that it was whole for sure. Raises ``RequestFailed``: the
+        child that fits a status that is not 200, or an answer cut short; and whatever ``take`` raises.
         """
         async with self._send(host, "POST", path, body) as response:
             if response.status_code != 200:
                 await _raise_for_status(host, response)
-            buffer = bytearray()
-            taken = 0
             with _failures(host, answering=True):
-                async for chunk in response.aiter_raw():
-                    searched = len(buffer)
-                    taken += len(chunk)
-                    if taken > limit:
-                        raise AnswerUnreadable(
-                            f"{host.name} sent more than {limit} bytes, far more than the tokens asked for can take."
-                        )
-                    buffer += chunk
-                    if (last_end := buffer.rfind(b"\n", searched)) >= 0:
-                        lines = bytes(buffer[:last_end]).split(b"\n")
-                        del buffer[: last_end + 1]
-                        for line in lines:
-                            take(line.removesuffix(b"\r"))
-            if buffer:
-                take(bytes(buffer))
+                async for piece in response.aiter_raw():
+                    take(piece)
+            return "transfer-encoding" in response.headers or "content-length" in response.headers
 
     @asynccontextmanager
     async def _send(
@@ -174,10 +165,16 @@ class Reply:
 def network_transport() -> httpx.AsyncBaseTransport:
     """The network itself: as many connections as are asked for, certificates trusted as the machine trusts them."""
     return httpx.AsyncHTTPTransport(
-        verify=ssl.create_default_context(),
+        verify=_trust(),
         trust_env=False,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
     )
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """What the machine trusts; reading it takes longer than many a request."""
+    return ssl.create_default_context()
 
 
 class _failures:  # noqa: N801 - reads as the statement that it is: with _failures(host, …)
@@ -224,20 +221,44 @@ async def _raise_for_status(host: Host, response: httpx.Response) -> None:
             body += chunk
             if len(body) > LARGEST_ERROR:
                 break
-    status, said = response.status_code, error_text(bytes(body))
-    if status in (429, 503):
-        raise EngineBusy(f"{host.name} is busy (status {status}): {said}", _retry_after_s(response))
-    if status >= 500:
-        raise EngineFailed(f"{host.name} failed (status {status}): {said}")
-    if status in (401, 403):
-        raise RequestRefused(
-            f"{host.name} wants a token (status {status}): {said} Put it into the environment variable "
-            f"{host.token_variable}."
-        )
+    status = response.status_code
     if 300 <= status < 400:
         where = clean(response.headers.get("location", "elsewhere"))
         raise RequestRefused(f"{host.name} redirects to {where} (status {status}), which outpace does not follow.")
-    raise RequestRefused(f"{host.name} refused the request (status {status}): {said}")
+    raise failure(host, status, bytes(body), _retry_after_s(response))
+
+
+def failure(host: Host, status: int, body: bytes, retry_after_s: float | None = None) -> RequestFailed:
+    """What an error with ``status`` means for a request, wherever it was told; ``body`` is what the engine says."""
+    said = error_text(body)
+    if status in (429, 503):
+        return EngineBusy(f"{host.name} is busy (status {status}): {said}", retry_after_s)
+    if status >= 500 or status < 400:
+        return EngineFailed(f"{host.name} failed (status {status}): {said}")
+    if status in (401, 403):
+        return RequestRefused(f"{host.name} {unauthorized(host, status, said)}")
+    if status == 404 or _NO_MODEL.search(said):
+        return ModelGone(f"{host.name} does not have the model, or no longer (status {status}): {said}")
+    return RequestRefused(f"{host.name} refused the request (status {status}): {said}")
+
+
+def unauthorized(host: Host, status: int, said: str) -> str:
+    """What a 401 or a 403 means, and what to do: a token is missing, or the engine does not know the name it is called.
+
+    An Ollama on loopback sends a 403 without a word to whoever calls it by a name not its own, as a tunnel does.
+    """
+    told = f"(status {status}): {said}" if said else f"(status {status})."
+    token = f"it into the environment variable {host.token_variable}."
+    if status == 401:
+        return f"wants a token {told} Put {token}"
+    if said:
+        return f"forbids the request {told} If it wants a token, put {token}"
+    return (
+        f"does not accept the name {urlsplit(host.url).netloc} in the Host header (status 403 without a word), as an "
+        "Ollama on loopback does behind a tunnel. Let what stands in front of it rewrite that header to localhost, or "
+        "let the engine listen on an address of the mesh (OLLAMA_HOST) and name that address in --hosts. If it is a "
+        f"token that is wanted, put {token}"
+    )
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from outpace.engines.base import Engine, Identity, reply_ok
-from outpace.engines.client import Client, clean
+from outpace.engines.client import Client, clean, error_text, unauthorized
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
 from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
@@ -136,10 +136,8 @@ async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity |
     ).status == 503 and anyio.current_time() < until:
         await anyio.sleep(LOADING_PAUSE_S)
     if reply.status in (401, 403):
-        raise HostUnusable(
-            f"Host {host.name} ({host.url}) wants a token (status {reply.status}). Put it into the environment "
-            f"variable {host.token_variable}."
-        )
+        said = error_text(reply.body)
+        raise HostUnusable(f"Host {host.name} ({host.url}) {unauthorized(host, reply.status, said)}")
     if reply.status == 503:
         raise HostUnusable(f"Host {host.name} ({host.url}) was still loading after {wait_s:g} s.")
     entries = _entries(reply.json().get("data"))

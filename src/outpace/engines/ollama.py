@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
-import anyio
-
-from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
-from outpace.engines.client import Client, error_text
-from outpace.ground.errors import AnswerUnreadable, BodyCut, EngineFailed
+from outpace.engines.answer import Answer
+from outpace.engines.base import Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.client import Client
+from outpace.engines.figures import NOT_TOLD, Told, count, number
+from outpace.engines.lines import Lines
+from outpace.engines.noticed import Noticed
+from outpace.ground.errors import AnswerUnfinished, AnswerUnreadable, BodyCut
 from outpace.ground.hosts import Host
 from outpace.workload.prompts import Generation
 
 NANOSECONDS = 1e-6
 """Ollama's durations are nanoseconds; a record's are milliseconds."""
+LARGEST_CONTEXT = 8 << 20
 
 
 class OllamaEngine:
@@ -29,6 +34,7 @@ class OllamaEngine:
     def __init__(self, client: Client, host: Host, identity: Identity, model: str) -> None:
         self._client = client
         self.host, self.identity, self.model = host, identity, model
+        self.noticed = Noticed()
 
     async def ping(self) -> None:
         """Ask for the version: the cheapest request there is. Raises ``RequestFailed``."""
@@ -45,28 +51,17 @@ class OllamaEngine:
 
         Raises ``RequestFailed``.
         """
-        began = anyio.current_time()
-        first_token_ms: float | None = None
-        text: list[str] = []
-        last: dict[str, object] | None = None
+        answer = Answer(self.host, settings, heard)
+        lines, context = Lines(self.host, largest_answer(prompt, settings)), _Context(self.host)
+        last: dict[str, Any] = {}
 
         def take(line: bytes) -> None:
-            nonlocal first_token_ms, last
-            if not line:
-                return
-            part = parse_object(self.host, line)
-            if "error" in part:
-                raise EngineFailed(f"{self.host.name} failed while it answered: {error_text(line)}")
-            said = part.get("response")
-            if said or part.get("thinking"):
-                if first_token_ms is None:
-                    first_token_ms = (anyio.current_time() - began) * 1000
-                if heard:
-                    heard()
-            if isinstance(said, str):
-                text.append(said)
-            if part.get("done") is True:
-                last = part
+            if line.strip():
+                self._take(parse_object(self.host, line), line, answer, last)
+
+        def feed(piece: bytes) -> None:
+            for line in lines.feed(context.left_out_of(piece)):
+                take(line)
 
         body = {
             "model": self.model,
@@ -78,29 +73,91 @@ class OllamaEngine:
                 "num_predict": settings.max_tokens,
             },
         }
-        await self._client.post(self.host, "/api/generate", body, take, limit=largest_answer(prompt, settings))
-        if last is None:
-            raise BodyCut(f"{self.host.name} ended its answer without the line that says it is done.")
-        return self._completion(joined(text), first_token_ms, last)
+        whole = await self._client.post(self.host, "/api/generate", body, feed)
+        try:
+            take(lines.rest())
+        except AnswerUnreadable as error:
+            raise BodyCut(f"{self.host.name} ended its answer inside of a line.") from error
+        if not last:
+            self._raise_for_no_end(whole=whole)
+        return answer.completion(self._told(last), self.noticed)
 
-    def _completion(self, text: str, first_token_ms: float | None, last: dict[str, object]) -> Completion:
-        host = self.host
+    def _take(self, part: dict[str, Any], line: bytes, answer: Answer, last: dict[str, Any]) -> None:
+        if b"error" in line and (error := failure_in(self.host, part, line)):
+            raise error
+        if text := words(part.get("response")):
+            answer.say(text)
+        elif thought := words(part.get("thinking")):
+            answer.think(thought)
+        if part.get("done") is True:
+            last.update(part)
+            answer.end(part.get("done_reason"))
+
+    def _raise_for_no_end(self, *, whole: bool) -> None:
+        if not whole:
+            raise BodyCut(f"{self.host.name} ended its answer without the line that says it is done.")
+        raise AnswerUnfinished(
+            f"{self.host.name} ended its answer in good order, but without the line that says it is done: the prompt "
+            "and its answer may be longer than the context that the model has there (num_ctx)."
+        )
+
+    def _told(self, last: dict[str, Any]) -> Told:
         if last.get("done_reason") in ("load", "unload"):
-            raise AnswerUnreadable(f"{host.name} loaded or unloaded its model instead of answering.")
-        total, load, reading, writing = (
-            number(host, last, key, NANOSECONDS)
+            raise AnswerUnreadable(f"{self.host.name} loaded or unloaded its model instead of answering.")
+        whole, load, reading, writing = (
+            number(self.noticed, last, key, NANOSECONDS)
             for key in ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
         )
         queue = None
-        if total is not None and writing is not None:
-            queue = max(0.0, total - (load or 0.0) - (reading or 0.0) - writing)
-        return Completion(
-            text,
-            first_token_ms=first_token_ms,
-            server_ms=total,
+        if whole is not None and writing is not None:
+            parts = (load or 0.0) + (reading or 0.0) + writing
+            queue = max(0.0, whole - parts)
+            if parts > whole * 1.01 + 1.0:
+                self.noticed.of_answer("parts", f"durations were told whose sum is above the whole, {NOT_TOLD}")
+                whole = load = queue = None
+        return Told(
+            server_ms=whole,
             queue_ms=queue,
             load_ms=load,
-            prompt_tokens=count(host, last, "prompt_eval_count"),
-            # Ollama leaves a count of zero out.
-            output_tokens=count(host, last, "eval_count") or 0,
+            prompt_tokens=count(self.noticed, last, "prompt_eval_count"),
+            output_tokens=count(self.noticed, last, "eval_count"),
         )
+
+
+_CONTEXT = re.compile(rb'"context" ?: ?\[')
+_BEFORE = 14
+"""Bytes of that at most, but for its last."""
+
+
+class _Context:
+    """Leaves the numbers of a ``context`` out of an answer: all tokens of the prompt, in its last line.
+
+    They are no part of what was generated, so its bound is not theirs, and nobody reads them. Inside of text a
+    quotation mark is escaped: what looks like this key is this key.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._inside = False
+        self._before = b""
+        self._left_out = 0
+
+    def left_out_of(self, piece: bytes) -> bytes:
+        """``piece`` without them; raises ``AnswerUnreadable`` where there are more than any context has."""
+        kept = []
+        while piece:
+            if self._inside:
+                after = piece.lstrip(b"0123456789, ")
+                self._left_out += len(piece) - len(after)
+                if self._left_out > LARGEST_CONTEXT:
+                    raise AnswerUnreadable(
+                        f"{self._host.name} sent a context of more than {LARGEST_CONTEXT} bytes, longer than any."
+                    )
+                piece, self._inside = after, not after
+                continue
+            found = _CONTEXT.search(self._before + piece)
+            end = found.end() - len(self._before) if found else len(piece)
+            kept.append(piece[:end])
+            self._before = b"" if found else (self._before + piece)[-_BEFORE:]
+            piece, self._inside = piece[end:], found is not None
+        return b"".join(kept)

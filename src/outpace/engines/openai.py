@@ -5,15 +5,18 @@ llama-server, vLLM and Ollama's own ``/v1`` speak it, each with additions of its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-import anyio
-
-from outpace.engines.base import Completion, Identity, count, joined, largest_answer, number, parse_object
+from outpace.engines.answer import Answer
+from outpace.engines.base import Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.busy import in_work
-from outpace.engines.client import Client, error_text
-from outpace.ground.errors import AnswerUnreadable, BodyCut, EngineFailed, RequestRefused
+from outpace.engines.client import Client, clean
+from outpace.engines.figures import Told, count, number, total
+from outpace.engines.noticed import Noticed
+from outpace.engines.sse import DONE, Event, Events
+from outpace.ground.errors import AnswerUnreadable, BodyCut
 from outpace.ground.hosts import Host
 from outpace.workload.prompts import Generation
 
@@ -31,7 +34,8 @@ class OpenAIEngine:
         self._client = client
         self.host, self.identity, self.model = host, identity, model
         self.resets_cache = identity.engine in ("llama-server", "vllm")
-        self.server_includes_queue = identity.engine != "llama-server"
+        self.server_includes_queue = True
+        self.noticed = Noticed()
 
     async def ping(self) -> None:
         """Ask for health, or the models where the engine has no health to tell. Raises ``RequestFailed``."""
@@ -45,21 +49,19 @@ class OpenAIEngine:
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
     ) -> Completion:
         """Answer ``prompt``; raises ``RequestFailed``."""
-        began = anyio.current_time()
-        stream = _Stream(self.host)
-        first_token_ms: float | None = None
+        stream = _Stream(self.host, Answer(self.host, settings, heard))
+        events = Events(self.host, largest_answer(prompt, settings))
 
-        def take(line: bytes) -> None:
-            nonlocal first_token_ms
-            if stream.read(line):
-                if first_token_ms is None:
-                    first_token_ms = (anyio.current_time() - began) * 1000
-                if heard:
-                    heard()
+        def feed(piece: bytes) -> None:
+            for event in events.feed(piece):
+                stream.take(event)
 
-        body = self._body(prompt, settings, cache_key)
-        await self._client.post(self.host, "/v1/chat/completions", body, take, limit=largest_answer(prompt, settings))
-        return stream.completion(first_token_ms)
+        await self._client.post(self.host, "/v1/chat/completions", self._body(prompt, settings, cache_key), feed)
+        for event in events.end():
+            stream.take(event)
+        completion = stream.completed(self.noticed)
+        self.server_includes_queue &= not stream.leaves_queue_out
+        return completion
 
     def _body(self, prompt: str, settings: Generation, cache_key: str) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -80,83 +82,93 @@ class OpenAIEngine:
 
 
 class _Stream:
-    """The events of one answer, gathered."""
+    """What the events of one answer mean."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._text: list[str] = []
-        self._finished = False
-        self._usage: dict[str, Any] = {}
-        self._timings: dict[str, Any] = {}
-        self._metrics: dict[str, Any] = {}
+    def __init__(self, host: Host, answer: Answer) -> None:
+        self._host, self._answer = host, answer
+        self._told: dict[str, dict[str, Any]] = {"usage": {}, "timings": {}, "metrics": {}}
+        self._ended = self._usage_last = False
 
-    def read(self, line: bytes) -> bool:
-        """Take in one line; True where it held text of the answer."""
-        if not line or line.startswith((b":", b"event:", b"id:", b"retry:")):  # comments keep a connection alive
-            return False
-        if not line.startswith(b"data:"):
-            self._raise_for_plain(line)
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            return False
-        event = parse_object(self._host, data)
-        if "error" in event:
-            self._raise_for_error(event["error"], data)
-        for key, into in (("usage", self._usage), ("timings", self._timings), ("metrics", self._metrics)):
-            if isinstance(event.get(key), dict):
-                into.update(event[key])
-        spoke = False
-        choices = event.get("choices") or []
+    def take(self, event: Event) -> None:
+        """Take in one event; raises ``RequestFailed``."""
+        data = event.data
+        if event.name is None:
+            self._raise_for_plain(data)
+        if data[:1] != b"{" and data.strip() == DONE:
+            self._ended |= self._usage_last
+            return
+        if event.name == b"error":
+            self._raise_for_error_event(data)
+            return
+        found = parse_object(self._host, data)
+        if b"error" in data and (error := failure_in(self._host, found, data)):
+            raise error
+        for key, told in found.items():
+            if key in self._told and isinstance(told, dict):
+                self._told[key].update(told)
+        self._usage_last = isinstance(found.get("usage"), dict)
+        choices = found.get("choices") or []
         if not isinstance(choices, list):
             raise AnswerUnreadable(f"{self._host.name} sent choices that are no list.")
         for choice in choices:
-            spoke |= self._read_choice(choice)
-        return spoke
+            if not isinstance(choice, dict):
+                raise AnswerUnreadable(f"{self._host.name} sent a choice that is no object.")
+            self._take_choice(choice)
 
-    def _read_choice(self, choice: Any) -> bool:
-        if not isinstance(choice, dict):
-            raise AnswerUnreadable(f"{self._host.name} sent a choice that is no object.")
-        if choice.get("finish_reason"):
-            self._finished = True
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            return False
-        said = delta.get("content")
-        if isinstance(said, str):
-            self._text.append(said)
-        return bool(said or delta.get("reasoning_content") or delta.get("reasoning"))
+    def _take_choice(self, choice: dict[str, Any]) -> None:
+        said = choice.get("delta", choice.get("message"))  # the latter where a server streams a whole answer at once
+        if isinstance(said, dict):
+            if text := words(said.get("content")):
+                self._answer.say(text)
+            elif thought := words(said.get("reasoning_content")) or words(said.get("reasoning")):
+                self._answer.think(thought)
+            elif calls := said.get("tool_calls"):
+                self._answer.think(json.dumps(calls))
+        if reason := choice.get("finish_reason"):
+            self._answer.end(reason)
 
     def _raise_for_plain(self, line: bytes) -> None:
-        if line.startswith(b"{") and "error" in parse_object(self._host, line):
-            raise EngineFailed(f"{self._host.name} failed: {error_text(line)}")
+        if line.startswith(b"{") and (error := failure_in(self._host, parse_object(self._host, line), line)):
+            raise error
         raise AnswerUnreadable(f"{self._host.name} sent {line[:80]!r} where a server-sent event is due.")
 
-    def _raise_for_error(self, error: Any, data: bytes) -> None:
-        message = f"{self._host.name} failed while it answered: {error_text(data)}"
-        code = error.get("code") if isinstance(error, dict) else None
-        raise RequestRefused(message) if isinstance(code, int) and 400 <= code < 500 else EngineFailed(message)
+    def _raise_for_error_event(self, data: bytes) -> None:
+        """Raise what an event called error tells, whether it tells it as one or is one; it may be null or empty."""
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = clean(data.decode("utf-8", "replace"))
+        error = found.get("error", found) if isinstance(found, dict) else found
+        if failure := failure_in(self._host, {"error": error}, data):
+            raise failure
 
-    def completion(self, first_token_ms: float | None) -> Completion:
-        """The whole answer; raises ``BodyCut`` where the engine never said that it was finished."""
-        if not self._finished:
+    def completed(self, noticed: Noticed) -> Completion:
+        """The whole answer; raises ``BodyCut`` where the engine never said that it was finished.
+
+        Some never give a reason, but tell the usage and then that they are done. A bare [DONE] is no end: it is what
+        llama-cpp-python sends for a request that a newer one interrupted.
+        """
+        if self._answer.reason is None and not self._ended:
             raise BodyCut(f"{self._host.name} ended its answer without saying that it was finished.")
-        host = self._host
-        details = self._usage.get("prompt_tokens_details")
-        cached = count(host, details, "cached_tokens") if isinstance(details, dict) else None
-        return Completion(
-            joined(self._text),
-            first_token_ms=first_token_ms,
-            server_ms=_sum(number(host, self._timings, "prompt_ms"), number(host, self._timings, "predicted_ms"))
-            or _sum(
-                number(host, self._metrics, "time_to_first_token_ms"), number(host, self._metrics, "generation_time_ms")
-            ),
-            queue_ms=number(host, self._metrics, "queue_time_ms"),
-            prompt_tokens=count(host, self._usage, "prompt_tokens"),
-            output_tokens=count(host, self._usage, "completion_tokens"),
-            cached_tokens=cached,
+        usage, timings, metrics = self._told.values()
+        details = usage.get("prompt_tokens_details")
+        by_timings, by_metrics = (
+            total(*(number(noticed, found, key) for key in keys))
+            for found, keys in (
+                (timings, ("prompt_ms", "predicted_ms")),
+                (metrics, ("time_to_first_token_ms", "generation_time_ms")),
+            )
         )
+        told = Told(
+            server_ms=by_timings or by_metrics,
+            queue_ms=number(noticed, metrics, "queue_time_ms"),
+            prompt_tokens=count(noticed, usage, "prompt_tokens"),
+            output_tokens=count(noticed, usage, "completion_tokens"),
+            cached_tokens=count(noticed, details, "cached_tokens") if isinstance(details, dict) else None,
+        )
+        return self._answer.completion(told, noticed)
 
-
-def _sum(*parts: float | None) -> float | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    @property
+    def leaves_queue_out(self) -> bool:
+        """Whether the times that were told are llama.cpp's, whoever passes them on: without the wait for a slot."""
+        return bool(self._told["timings"])

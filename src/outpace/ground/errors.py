@@ -70,12 +70,14 @@ class RequestFailed(OutpaceError):
     """One attempt at one prompt on one host gave no answer.
 
     ``kind`` is the short name that reports use. ``host_down`` says whether the host should get no further prompt
-    for now; ``again_here`` whether the very same request may be sent to the same host at once.
+    for now; ``again_here`` whether the very same request may be sent to the same host at once, ``never_here`` whether
+    it is of no use there at any time.
     """
 
     kind = "failed"
     host_down = True
     again_here = False
+    never_here = False
 
 
 class ConnectFailed(RequestFailed):
@@ -133,6 +135,30 @@ class RequestRefused(RequestFailed):
 
     kind = "refused"
     host_down = False
+    never_here = True
+
+
+class ModelGone(RequestFailed):
+    """The host does not have the model, or no longer has it loaded: every prompt would meet the same."""
+
+    kind = "model"
+
+
+class AnswerUnfinished(RequestFailed):
+    """The engine ended an answer in good order without saying that it is done: this prompt is too long for it, mostly.
+
+    Other prompts may pass.
+    """
+
+    kind = "unfinished"
+    host_down = False
+    never_here = True
+
+
+class AnswerEmpty(RequestFailed):
+    """The engine said that it was done without a word and without a token: nothing was generated."""
+
+    kind = "empty"
 
 
 class AnswerUnreadable(RequestFailed):

@@ -158,6 +158,7 @@ class Measurement:
         what_if = session.settings.what_if
         foretold = [f"{WHAT_IF}{', '.join(what_if)}: {FORETOLD}"] if what_if else []
         remarks = [*foretold, *broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
+        remarks += session.noticed(self.strategy)
         return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
 
     def fairness(self) -> list[Check]:

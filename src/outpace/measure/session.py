@@ -147,6 +147,16 @@ class Session:
             return (strategy,)
         return self.ordered[:1] if strategy == BASELINE else self.ordered
 
+    def noticed(self, strategy: str) -> list[str]:
+        """What the hosts of a measurement of ``strategy`` gave to notice in this session so far, a sentence each.
+
+        A recording gives nothing to notice: its hosts said what they say when it was made, and texts may be left out.
+        """
+        if self.settings.recording is not None:
+            return []
+        everyone = self.engines | {strategy: self.routers[strategy]} if strategy in self.routers else self.engines
+        return list(dict.fromkeys(said for name, engine in everyone.items() for said in engine.noticed.in_words(name)))
+
     def load(self, host: str, in_flight: int, first: int = 0) -> Run:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""
         everything = self.settings.workload
