@@ -9,6 +9,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from outpace.judge.bounds import Machine, lower_bound_ms
@@ -46,6 +47,11 @@ class Cell:
         return [LENGTHS[self.lengths](chance) for _ in range(self.prompts)]
 
 
+@cache
+def bound_ms(cell: Cell) -> float:
+    return lower_bound_ms(cell.works, [Machine(speed / 1000) for speed in cell.speeds])
+
+
 def efficiency(
     strategy: str, cell: Cell, guess: Callable[[Prompt, float], float] | None = lambda _, work: work
 ) -> float:
@@ -75,7 +81,7 @@ def efficiency(
         return float(outcome.run.makespan_ms)
 
     makespan_ms = run_virtually(main)
-    return lower_bound_ms(works, [Machine(speed / 1000) for speed in speeds]) / makespan_ms
+    return bound_ms(cell) / makespan_ms
 
 
 def cells() -> Iterator[Cell]:
