@@ -54,7 +54,7 @@ def test_what_a_request_costs_over_a_bare_exchange(port: int, benchmark) -> None
     bare_s: list[float] = []
     ours_s: list[float] = []
     with asyncio.Runner() as runner:
-        client = Client(timeout_s=10)
+        client = Client(timeout_s=10, patient=True)
         engine = OllamaEngine(client, host, Identity("ollama", "ollama", None, {"m": None}), "m")
         coordinator = Coordinator({"engine": engine}, timeout_s=10)
 

@@ -151,7 +151,8 @@ def play(
 
     async def main() -> Played:
         acting = ActingFaults(faults)
-        async with Client(timeout_s=timeout_s, transport=FaultyTransport(inner, acting, names)) as client:
+        transport = FaultyTransport(inner, acting, names)
+        async with Client(timeout_s=timeout_s, patient=True, transport=transport) as client:
             engines = {host.name: _engine(client, host) for host in hosts}
             began = anyio.current_time()
             acting.begin()

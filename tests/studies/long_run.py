@@ -48,7 +48,7 @@ async def main(urls: list[str], prompts: int) -> None:
             print(f"{time.monotonic() - began:6.0f} s {done:6} done {spent}", flush=True)  # noqa: T201
             await anyio.sleep(EVERY_S)
 
-    async with Client(timeout_s=120) as client:
+    async with Client(timeout_s=120, patient=True) as client:
         hosts = resolve([Host(f"h{number}", url) for number, url in enumerate(urls)])
         engines = await connect(client, hosts)
         coordinator = Coordinator(engines, timeout_s=120, watch=watch)

@@ -62,7 +62,7 @@ def ask(strategy: str, url: str) -> tuple[Outcome, str]:
     """The four prompts through outpace's own engine and coordinator, and the model that they were put to."""
 
     async def run() -> tuple[Outcome, str]:
-        async with Client(timeout_s=60) as client:
+        async with Client(timeout_s=60, patient=True) as client:
             found = await connect(client, resolve([Host("litellm", url)], allow_public=False))
             coordinator = Coordinator(found, timeout_s=60)
             outcome = await coordinator.run("router", find_strategy(strategy), WORK, ["litellm"], cache_key="1")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 
 from outpace.dispatch.health import Gauge, Health
+from outpace.dispatch.patience import Attempt, Patience
 from outpace.dispatch.setup import Setup
 from outpace.engines import Completion
 from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, TimedOut
@@ -18,22 +18,13 @@ ATTEMPTS_A_HOST = 2
 """So often is one prompt tried on one host before it is left to the others; a busy engine's refusals do not count."""
 
 
-@dataclass(eq=False)
-class Attempt:
-    """One prompt on its way to one host since ``began`` (s)."""
-
-    prompt: Prompt
-    host: str
-    began: float
-    scope: anyio.CancelScope
-
-
 class Attempts:
     """All attempts of one run; ``grew`` is called with a host whose limit has risen while it answers."""
 
     def __init__(self, setup: Setup, health: Health, grew: Callable[[str], None]) -> None:
         self._setup, self._health, self._grew = setup, health, grew
         self._ledger = setup.ledger
+        self._patience = Patience(setup.timeout_s, setup.tasks)
         self._gauges = {host: Gauge() for host in setup.engines}
         self._under_way: dict[int, list[Attempt]] = {}
         self._tried: Counter[tuple[int, str]] = Counter()
@@ -109,24 +100,26 @@ class Attempts:
 
         attempts = self._under_way.setdefault(prompt.index, [])
         with anyio.CancelScope() as scope:
-            attempt = Attempt(prompt, host, began, scope)
+            attempt = Attempt(prompt, host, began, began, scope)
             attempts.append(attempt)
+            self._patience.begin(attempt)
             try:
-                with anyio.fail_after(setup.timeout_s):
-                    completion = await setup.engines[host].generate(
-                        prompt.text, setup.workload.generation, setup.cache_key, heard if limit.listens else None
-                    )
-            except TimeoutError:
-                raise TimedOut(f"{host} gave no whole answer within {setup.timeout_s:g} s.") from None
+                completion = await setup.engines[host].generate(
+                    prompt.text, setup.workload.generation, setup.cache_key, heard if limit.listens else None
+                )
             finally:
                 attempts.remove(attempt)
                 if not attempts:
                     self._under_way.pop(prompt.index, None)
                 now = anyio.current_time()
+                self._patience.end(attempt, now, answered=completion is not None)
                 gauge.add(-1, now)
                 limit.ended(flight, now, completion.output_tokens if completion else None, setup.share(host))
-        if completion is None or self._ledger.done(prompt):
+        if self._ledger.done(prompt):
             raise _spent(host)
+        if completion is None:
+            after = "" if attempt.since == began else " of its last answer to what was sent there before"
+            raise TimedOut(f"{host} gave no whole answer within {setup.timeout_s:g} s{after}.")
         setup.expect.learn(host, prompt, completion, gauge.busy_s)
         return completion
 

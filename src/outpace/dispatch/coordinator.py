@@ -29,8 +29,8 @@ def as_known(known: HostKnowledge) -> Limit:
 class Coordinator:
     """Runs workloads over ``engines``, by host name.
 
-    ``timeout_s`` is what one attempt may take, in seconds. A whole run may take that much for each of its prompts and
-    for each attempt that a host may spoil.
+    ``timeout_s`` is what one attempt may take, in seconds, after what was sent to its host before it is answered. A
+    whole run may take that much for each of its prompts and for each attempt that a host may spoil.
     """
 
     def __init__(self, engines: Mapping[str, Engine], *, timeout_s: float, watch: Watcher | None = None) -> None:

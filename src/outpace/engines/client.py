@@ -53,15 +53,21 @@ _NO_MODEL = re.compile(
 class Client:
     """One connection pool for all hosts; an async context manager.
 
-    ``timeout_s`` is the longest silence that is waited for, in seconds, and for a small request its whole time.
-    ``transport`` replaces the network (a replay answers from a recording).
+    ``timeout_s`` is the longest silence that is waited for, in seconds, and for a small request its whole time. A
+    ``patient`` client waits for what a prompt is answered as long as its caller does: a host that has others to answer
+    first is silent for longer. ``transport`` replaces the network (a replay answers from a recording).
     """
 
-    def __init__(self, *, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, *, timeout_s: float, patient: bool = False, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._timeout_s = timeout_s
+        connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        silence_s = None if patient else timeout_s
+        self._answer_timeout = httpx.Timeout(timeout_s, connect=connect_s, read=silence_s, pool=None)
         self._http = httpx.AsyncClient(
             transport=transport or network_transport(),
-            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
+            timeout=httpx.Timeout(timeout_s, connect=connect_s, pool=None),
             trust_env=False,
             follow_redirects=False,
             # Cookies know no ports: one host's would go to another on the same machine.
@@ -119,7 +125,10 @@ class Client:
         if token := os.environ.get(host.token_variable):
             headers["authorization"] = f"Bearer {token}"
         extensions = {"sni_hostname": server_name} if server_name else None
-        request = self._http.build_request(method, base + path, json=body, headers=headers, extensions=extensions)
+        timeout = self._answer_timeout if method == "POST" else httpx.USE_CLIENT_DEFAULT
+        request = self._http.build_request(
+            method, base + path, json=body, headers=headers, timeout=timeout, extensions=extensions
+        )
         with _failures(host, answering=False):
             response = await self._http.send(request, stream=True)
         try:

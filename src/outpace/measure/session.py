@@ -67,7 +67,7 @@ class Session:
             self._clock = self._runner.get_loop().time
             self._began_s, self._calendar_s = self._clock(), time.time()
             faults = self._faults()
-            client = Client(timeout_s=settings.timeout_s, transport=self._transport(faults))
+            client = Client(timeout_s=settings.timeout_s, patient=True, transport=self._transport(faults))
             stack.callback(lambda: self._wait(client.__aexit__()))
             self.engines = self._wait(self.world.engines(client))
             self._hosts.update({authority_of(engine.host): name for name, engine in self.engines.items()})
