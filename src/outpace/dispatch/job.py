@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import anyio
 
-from outpace.dispatch.attempts import ATTEMPTS_A_HOST, Attempt, Attempts
+from outpace.dispatch.attempts import ATTEMPTS_A_HOST, Attempts
 from outpace.dispatch.health import PING_TIMEOUT_S, Health
 from outpace.dispatch.leftovers import Leftovers
+from outpace.dispatch.patience import Attempt
 from outpace.dispatch.setup import Setup
 from outpace.dispatch.signals import Signals
 from outpace.workload.prompts import Prompt

@@ -135,8 +135,8 @@ def add_options(parser: pytest.Parser) -> None:
         type=float,
         default=120.0,
         metavar="SECONDS",
-        help="What one attempt at one prompt may take, from when it was sent or from the last answer to one that was sent "
-        "to the same host before it. A whole run may take that for each prompt, and twice for each host. "
+        help="What one attempt at one prompt may take once its host has answered what was sent there before it. A "
+        "whole run may take that for each prompt, and twice for each host. "
         "Default: %(default)s.",
     )
     add(
