@@ -15,7 +15,7 @@ from outpace.judge.impossible import NO_FASTER, NO_SOONER, NOT_FROM_MEMORY, POSS
 
 TOKENS = 8
 TRIPS_MS = {"a": 1.0, "b": 1.0, "router": 1.0}
-works_of = st.lists(st.floats(50.0, 2000.0), min_size=1, max_size=12)
+works_of = st.lists(st.floats(600.0, 9000.0), min_size=1, max_size=12)
 noise = st.floats(0.9, 1.1)
 
 
@@ -68,6 +68,13 @@ def test_hosts_that_were_not_swept_may_do_all_prompts_at_once_but_none_quicker_t
     from_memory = Round(one_after_another(works), routed(works, max(works) / 2))
     assert held([at_once] * rounds, unswept)[POSSIBLE] is True
     assert held([from_memory] * rounds, unswept)[POSSIBLE] is False
+
+
+def test_answers_of_a_few_milliseconds_are_not_told_from_pauses_of_the_machine() -> None:
+    works = [10.0] * 4
+    quick = Round(one_after_another(works), routed(works, 2.0))
+    told = held([quick], {**two_hosts(), **first_asked(45.0, 45.0, 45.0)})
+    assert (told[POSSIBLE], told[NOT_FROM_MEMORY]) == (True, True)
 
 
 def test_one_impossible_round_of_many_is_told_with_its_figures() -> None:
