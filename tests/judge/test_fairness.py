@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 from outpace.ground.records import RequestRecord, Round, Run
 from outpace.judge.fairness import ServedModel, check
-from outpace.measure.lag import TICK_S, LagWatch
+from outpace.measure.lag import TICK_S, LagWatch, traced_by
 
 SAME = [ServedModel("m", "d"), ServedModel("m", "d")]
 ANSWER = RequestRecord(
@@ -29,8 +30,9 @@ def found(
     served: list[ServedModel] | None = None,
     clock_off_s: float | None = 0.0,
     in_work: int | None = None,
+    traced_by: str | None = None,
 ) -> dict[str, bool | None]:
-    checks = check(rounds, served or SAME, clock_off_s=clock_off_s, in_work=in_work)
+    checks = check(rounds, served or SAME, clock_off_s=clock_off_s, in_work=in_work, traced_by=traced_by)
     return {each.name: each.held for each in checks}
 
 
@@ -45,13 +47,25 @@ def test_all_hold_in_a_fair_session() -> None:
 def test_what_no_engine_tells_is_not_called_held() -> None:
     silent = replace(ANSWER, queue_ms=None, load_ms=None, prompt_tokens=None, output_tokens=None, cached_tokens=None)
     told = found(Round(run(silent, lag_ms=None), run(silent, lag_ms=None)), served=[ServedModel("m", None)] * 2)
-    assert [held for name, held in told.items() if "clock" not in name] == [None] * 6
+    assert [held for name, held in told.items() if "clock" not in name and "traces" not in name] == [None] * 6
 
 
 @pytest.mark.parametrize(("in_work", "held"), [(0, True), (1, False), (None, None)])
 def test_hosts_that_tell_no_wait_may_tell_what_they_are_at(in_work: int | None, held: bool | None) -> None:
     silent = run(replace(ANSWER, queue_ms=None))
     assert found(Round(silent, silent), in_work=in_work)["hosts idle before each run"] is held
+
+
+def test_a_tracer_that_follows_the_coordinator_is_named() -> None:
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        by = traced_by()
+    finally:
+        sys.settrace(before)
+    (only,) = broken(Round(run(), run()), traced_by=by)
+    assert only == "nothing traces the coordinator"
+    assert before is not None or traced_by() is None
 
 
 def test_a_busy_host_breaks_it_though_nothing_waited() -> None:

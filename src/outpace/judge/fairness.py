@@ -44,12 +44,14 @@ def check(
     *,
     clock_off_s: float | None = None,
     in_work: int | None = None,
+    traced_by: str | None = None,
 ) -> list[Check]:
     """Hold ``rounds`` against every condition.
 
     ``clock_off_s`` is by how much the clock that measures and the calendar's went apart in the session, in seconds;
     None where there is no calendar's, as in a replay. ``in_work`` is how many requests the hosts told before a run that
-    they were at, at most; None where none tells.
+    they were at, at most; None where none tells. ``traced_by`` is what followed every step of the coordinator, if
+    anything did.
     """
     runs = [run for each in rounds for run in (each.baseline, each.run)]
     requests = [request for run in runs for request in run.requests if request.error is None]
@@ -60,6 +62,7 @@ def check(
         _none(requests, NO_LOAD, lambda each: each.load_ms, COLD_LOAD_MS, "ms of load"),
         _idle(runs, in_work),
         _lag(runs),
+        Check("nothing traces the coordinator", traced_by is None, f"{traced_by or 'nothing'} does"),
         _clock(clock_off_s),
     ]
 

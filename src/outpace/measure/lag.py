@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
 
 TICK_S = 0.02
+TOOLS = range(6)
+"""What may watch a program through ``sys.monitoring``."""
+
+
+def traced_by() -> str | None:
+    """What follows every step that Python takes here, as a coverage tool or a debugger does; None for nothing."""
+    if sys.gettrace() or sys.getprofile():
+        return "a tracer such as that of a coverage tool, a debugger or a profiler"
+    if sys.version_info >= (3, 12):
+        return next((name for tool in TOOLS if (name := sys.monitoring.get_tool(tool))), None)
+    return None
 
 
 class LagWatch:

@@ -167,7 +167,13 @@ class Measurement:
             ServedModel(engine.model, engine.identity.models.get(engine.model))
             for engine in self._session.engines.values()
         ]
-        told = check(self.rounds, served, clock_off_s=self._session.clock_off_s(), in_work=self._in_work)
+        told = check(
+            self.rounds,
+            served,
+            clock_off_s=self._session.clock_off_s(),
+            in_work=self._in_work,
+            traced_by=self._session.traced_by(),
+        )
         return [*told, *self._session.held_against(self.rounds)]
 
     def _knock(self) -> None:

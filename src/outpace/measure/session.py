@@ -26,6 +26,7 @@ from outpace.judge.efficiency import HostSpeed
 from outpace.judge.fairness import Check
 from outpace.judge.impossible import checks
 from outpace.measure.knowledge import Knowledge
+from outpace.measure.lag import traced_by
 from outpace.measure.recorded_capacity import record_capacity
 from outpace.measure.runs import Runs
 from outpace.measure.warm_up import WarmUp
@@ -119,6 +120,10 @@ class Session:
         if self.settings.recording is not None:
             return None
         return time.time() - self._calendar_s - (self.now() - self._began_s)
+
+    def traced_by(self) -> str | None:
+        """What follows every step of the coordinator and so takes time; None in a replay, where that is no matter."""
+        return None if self.settings.recording is not None else traced_by()
 
     def now(self) -> float:
         """The coordinator's clock, in seconds."""
