@@ -63,6 +63,7 @@ class Measurement:
         self.phase = "run"
         """Which of a round's runs is in progress: "run" or "baseline"."""
         self._in_work: int | None = None
+        self._traced_by: str | None = None
         self._baseline: Run | None = None
         self._run: Run | None = None
 
@@ -172,12 +173,13 @@ class Measurement:
             served,
             clock_off_s=self._session.clock_off_s(),
             in_work=self._in_work,
-            traced_by=self._session.traced_by(),
+            traced_by=self._traced_by,
         )
         return [*told, *self._session.held_against(self.rounds)]
 
     def _knock(self) -> None:
-        """Warm the connections, and see whether others keep the hosts busy."""
+        """Warm the connections, and see whether others keep the hosts busy, or watch what is done here."""
+        self._traced_by = self._session.traced_by() or self._traced_by
         in_work = self._session.knock()
         if in_work is not None:
             self._in_work = max(in_work, self._in_work or 0)

@@ -179,8 +179,9 @@ class Session:
 
     def held_against(self, rounds: Sequence[Round]) -> list[Check]:
         """Whether hosts agree in what they read and say, and whether ``rounds`` are such as these hosts can make."""
-        trips_ms = {host: min(found) for host, found in self.round_trips_ms.items()}
-        return [*self.agreement.checks(), *checks(rounds, self.knowledge.seen(self.ordered, trips_ms), trips_ms)]
+        least_ms = {host: min(found) for host, found in self.round_trips_ms.items()}
+        seen = self.knowledge.seen(self.ordered, least_ms)
+        return [*self.agreement.checks(), *checks(rounds, seen, self.round_trips_ms)]
 
     def knock(self) -> int | None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known.
