@@ -16,7 +16,7 @@ from pathlib import Path
 
 from outpace.dispatch import STRATEGIES
 from outpace.report import figures
-from outpace.report.html import write
+from outpace.report.publish import write_pages
 from outpace.report.story import read
 from outpace.suite.regression import replay
 
@@ -67,7 +67,7 @@ def report(folder: Path) -> None:
     """The top of the page that such a session leaves behind."""
     for strategy in STRATEGIES:
         replay(RECORDINGS / "phase-0.json", strategy, folder)
-    shoot(write(folder), PICTURES / "report.png", 1000, 1180)
+    shoot(write_pages(folder)[0], PICTURES / "report.png", 1000, 1180)
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from outpace.command import compare
 from outpace.ground.errors import OutpaceError
 from outpace.judge import capacity
 from outpace.recording import har
-from outpace.report import document, html, markdown
+from outpace.report import document
+from outpace.report.publish import write_pages
 from outpace.suite.regression import replayed
 
 ASKED = os.environ.get("OUTPACE_STRANGERS")
@@ -114,12 +115,11 @@ def play(folder: Path) -> None:
     recording = har.read(folder / "r.json")
     for strategy in ("serial-per-side", "earliest-finish"):
         replayed(recording, strategy, folder / "out", rounds=1)
-    html.write(folder / "out")
+    write_pages(folder / "out")
 
 
 def tell(folder: Path) -> None:
-    html.write(folder)
-    markdown.write(folder)
+    write_pages(folder)
     compare.changes(folder, folder, folder / "out")
 
 
@@ -145,6 +145,6 @@ def test_capacities_with_anything_anywhere_are_told_or_refused(data: st.DataObje
     def act(folder: Path) -> None:
         capacity.from_document(capacity.read(folder / capacity.FILE))
         document.write(folder / "report-x.json", REPORT)
-        html.write(folder)
+        write_pages(folder)
 
     outcome(act, mutated(CAPACITY, data), capacity.FILE)

@@ -15,7 +15,7 @@ from outpace.ground.errors import DocumentInvalid, OutpaceError
 from outpace.recording import fitted_levels, fitted_pace, har
 from outpace.recording.importer import import_har, main
 from outpace.recording.recording import Scene
-from outpace.report import html
+from outpace.report.publish import write_pages
 from outpace.simulation.told_times import restamp
 from outpace.suite.regression import replayed
 from strangers import RECORDING, refusal, saved
@@ -173,12 +173,12 @@ def test_what_a_recording_says_stays_inside_its_replay(harm: str, recording: dic
     for strategy in ("serial-per-side", "earliest-finish"):
         try:
             replayed(har.read(path), strategy, folder, rounds=1)
-            html.write(folder)
+            write_pages(folder)
         except OutpaceError:
             continue
     assert time.process_time() - began < 40
     wrote = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()} - {"r.json"}
-    names = {"report-serial-per-side.json", "report-earliest-finish.json", "report.html"}
+    names = {"report-serial-per-side.json", "report-earliest-finish.json", "report.html", "RESULT.md"}
     assert wrote <= {f"deep/down/{name}" for name in names}
 
 

@@ -12,7 +12,7 @@ from outpace.command import cli, compare
 from outpace.ground.errors import DocumentInvalid
 from outpace.judge import capacity
 from outpace.report import document as reports
-from outpace.report import html, markdown
+from outpace.report.publish import write_pages
 from strangers import CAPACITY, REPORT, refusal, saved
 
 
@@ -63,8 +63,7 @@ def test_pages_and_changes_of_odd_names_stay_in_their_folder(
     report["strategy"] = strategy
     report["hosts"][0]["name"] = strategy
     saved(folder, report, "report-x.json")
-    html.write(folder)
-    markdown.write(folder)
+    write_pages(folder)
     assert len(compare.changes(folder, folder, tmp_path / "scratch")) == 1
     assert {each.name for each in tmp_path.rglob("*") if each.is_file()} == {
         "report-x.json",
@@ -78,7 +77,7 @@ def test_a_page_that_is_a_link_is_replaced_and_not_followed(report: dict[str, An
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "down" / "report.html").symlink_to(tmp_path / "precious")
     saved(tmp_path / "down", report, "report-x.json")
-    html.write(tmp_path / "down")
+    write_pages(tmp_path / "down")
     assert (tmp_path / "precious").read_text() == "precious"
 
 

@@ -14,7 +14,7 @@ from outpace.report.answer import answer
 from outpace.report.story import read, tell
 from outpace.report.words import visible
 from pages import PUBLISHED, RECORDED, UNSEEN, Page, documents_of, page_of, swept
-from report_documents import HOSTILE, keep, plain, report
+from report_documents import HOSTILE, plain, report
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -126,11 +126,3 @@ def test_a_command_is_shown_line_by_line_and_harmless(text):
     shown = str(html._lines(text))
     assert not UNSEEN.search(shown)
     assert "<" not in shown
-
-
-def test_a_page_is_written_beside_its_reports(tmp_path):
-    keep(tmp_path, report([0.5]))
-    path = html.write(tmp_path)
-    assert path == tmp_path / "report.html"
-    assert path.read_text(encoding="utf-8") == html.render(read(tmp_path))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["report-serial-per-side.json", "report.html"]

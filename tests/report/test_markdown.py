@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from harness import REPOSITORY
-from outpace.report import markdown
+from outpace.report import html, markdown
 from outpace.report.answer import answer
+from outpace.report.publish import write_pages
 from outpace.report.story import read, tell
 from outpace.report.words import visible
 from pages import UNSEEN, documents_of
@@ -114,8 +115,11 @@ def test_a_command_cannot_end_its_block():
     assert blocks == ["echo '```'\n````\u241b[31m\n# head\n"]
 
 
-def test_a_result_is_written_beside_its_reports(tmp_path):
+def test_the_pages_are_written_beside_their_reports(tmp_path):
     keep(tmp_path, report([0.5]))
-    path = markdown.write(tmp_path, "pytest bench/")
-    assert path == tmp_path / "RESULT.md"
-    assert path.read_text(encoding="utf-8") == markdown.render(read(tmp_path), "pytest bench/")
+    page, result = write_pages(tmp_path, "pytest bench/")
+    told = read(tmp_path)
+    assert page.read_text(encoding="utf-8") == html.render(told, "pytest bench/")
+    assert result.read_text(encoding="utf-8") == markdown.render(told, "pytest bench/")
+    names = ["RESULT.md", "report-serial-per-side.json", "report.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == names

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from outpace.report.publish import write_pages
+
 
 def add_to(commands: Any) -> None:
     """Declare the command among argparse's ``commands``."""
@@ -16,8 +18,6 @@ def add_to(commands: Any) -> None:
 
 
 def _report(given: argparse.Namespace, _rest: Sequence[str]) -> int:
-    from outpace.report import html, markdown  # matplotlib takes a while to load, and the other commands do without
-
-    for path in (html.write(given.folder), markdown.write(given.folder)):
+    for path in write_pages(given.folder):
         print(path)  # noqa: T201
     return 0

@@ -66,8 +66,8 @@ def _network(latency: Latency) -> Condition:
     taken = worst.network_share or 0.0
     said: list[str] = [f"The network takes less than {NETWORK_LITTLE:.0%} of a request's time. It takes ", share(taken)]
     said += [" on ", worst.host]
-    if worst.added_ms:
-        said.append(f" ({ms(worst.added_ms[0])} a request)")
+    if worst.added_ms is not None:
+        said.append(f" ({ms(worst.added_ms)} a request)")
     if taken < NETWORK_LITTLE and worst.wall_ms:
         work_ms = worst.wall_ms * (1 - taken)
         room_ms = work_ms * NETWORK_LITTLE / (1 - NETWORK_LITTLE)
@@ -78,7 +78,7 @@ def _network(latency: Latency) -> Condition:
 
 
 def _queue(latency: Latency) -> Condition:
-    waits = [(host.part("queue").share or 0.0, host) for host in latency.hosts if host.part("queue").told]
+    waits = [(host.parts["queue"].share or 0.0, host) for host in latency.hosts if "queue" in host.parts]
     if not waits:
         return Condition(None, ("Requests do not wait in the engines' queues. The engines do not tell it.",))
     worst, host = max(waits, key=lambda each: each[0])
@@ -178,6 +178,6 @@ def _untold(story: Story) -> Iterator[Words]:
         ("load", "Model load", "the loading of its model"),
         ("prompt", "First token", "the first token, so that prompt and generation cannot be told apart"),
     ):
-        silent = [host for host, told in hosts.items() if not any(each.part(name).told for each in told)]
+        silent = [host for host, told in hosts.items() if not any(name in each.parts for each in told)]
         if silent:
             yield (f"{head}: ", *joined(silent), f" did not tell {what}.")

@@ -9,29 +9,20 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from outpace.ground.documents import write_whole
 from outpace.report.answer import answer, cautions, question
 from outpace.report.blocks import Block
 from outpace.report.sections import sections
-from outpace.report.story import Story, read
+from outpace.report.story import Story
 from outpace.report.words import Foreign, Strong, visible
 
 FILE = "report.html"
 _UNIT = re.compile(r"(\d) (ms|s)\b")
 """A number keeps its unit beside it where a line ends."""
-
-
-def write(folder: Path, invocation: str | None = None) -> Path:
-    """Tell the reports in ``folder`` as report.html beside them; raises ``DocumentInvalid`` or ``OSError``."""
-    path = folder / FILE
-    write_whole(path, render(read(folder), invocation))
-    return path
 
 
 def render(story: Story, invocation: str | None = None) -> str:

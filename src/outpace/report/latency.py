@@ -7,7 +7,7 @@ is within the part that follows it, and is never called zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
@@ -31,30 +31,28 @@ Told = dict[str, float]
 class Part:
     """One part of the time of a host's answers, of the ``told`` of them that tell it; ``share`` is of all wall time."""
 
-    name: str
     told: int
-    median_ms: float | None
-    mean_ms: float | None
+    median_ms: float
+    mean_ms: float
     share: float | None
     inferred: bool
 
 
 @dataclass(frozen=True)
 class HostTime:
-    """Where one host's time went in all of a strategy's runs, or in the baseline's."""
+    """Where one host's time went in all of a strategy's runs, or in the baseline's; only told parts are in ``parts``.
+
+    ``added_ms`` is the mean of the added latency.
+    """
 
     host: Foreign
     answers: int
     wall_ms: float | None
-    parts: tuple[Part, ...]
-    added_ms: tuple[float, float, float] | None
+    parts: Mapping[str, Part]
+    added_ms: float | None
     added_source: str | None
     network_share: float | None
     ms_per_token: float | None
-
-    def part(self, name: str) -> Part:
-        """The part called ``name``."""
-        return next(part for part in self.parts if part.name == name)
 
 
 @dataclass(frozen=True)
@@ -140,28 +138,24 @@ def _host_time(
     name: str, requests: Sequence[Mapping[str, Any]], trip_ms: float | None, figures: Mapping[str, Any] | None
 ) -> HostTime:
     splits = [split(request, trip_ms) for request in requests]
-    whole = sum(request["wall_ms"] for request in requests)
+    whole_ms = sum(request["wall_ms"] for request in requests)
     queue_told = any(request["queue_ms"] is not None for request in requests)
+    parts: dict[str, Part] = {}
+    for part in PARTS:
+        if told := [each[part] for each in splits if part in each]:
+            shares = sum(told) / whole_ms if whole_ms else None
+            parts[part] = Part(len(told), median(told), fmean(told), shares, part == "queue" and not queue_told)
     figures = figures or {}
-    added = figures.get("added_latency_ms") or {}
-    mean, low, high = (added.get(key) for key in ("mean", "min", "max"))
     return HostTime(
         Foreign(name),
         len(requests),
         median(request["wall_ms"] for request in requests) if requests else None,
-        tuple(_part(part, splits, whole, inferred=part == "queue" and not queue_told) for part in PARTS),
-        None if mean is None or low is None or high is None else (mean, low, high),
+        parts,
+        (figures.get("added_latency_ms") or {}).get("mean"),
         figures.get("added_latency_source"),
         figures.get("network_share"),
         figures.get("ms_per_token"),
     )
-
-
-def _part(name: str, splits: Iterable[Told], whole_ms: float, *, inferred: bool) -> Part:
-    told = [each[name] for each in splits if name in each]
-    if not told:
-        return Part(name, 0, None, None, None, inferred=False)
-    return Part(name, len(told), median(told), fmean(told), sum(told) / whole_ms if whole_ms else None, inferred)
 
 
 def table(found: Latency) -> Table:
@@ -172,7 +166,7 @@ def table(found: Latency) -> Table:
     lines: list[tuple[HostTime, Words]] = [(host, (host.host,)) for host in found.hosts]
     if found.baseline:
         lines.append((found.baseline, (found.baseline.host, " alone")))
-    kept = [name for name in PARTS if any(host.part(name).told for host, _ in lines)]
+    kept = [name for name in PARTS if any(name in host.parts for host, _ in lines)]
     silent = [head for name, head in PARTS.items() if name not in kept and name != "working"]
     caption = f"Medians under {found.strategy}, and shares of all wall time"
     if silent:
@@ -186,15 +180,15 @@ def table(found: Latency) -> Table:
                 name,
                 f"{host.answers:,}",
                 ms(host.wall_ms),
-                *(_cell(host.part(part)) for part in kept),
-                NOT_TOLD if host.added_ms is None else f"{ms(host.added_ms[0])} ({host.added_source or NOT_TOLD})",
+                *(_cell(host.parts.get(part)) for part in kept),
+                NOT_TOLD if host.added_ms is None else f"{ms(host.added_ms)} ({host.added_source or NOT_TOLD})",
             )
             for host, name in lines
         ],
     )
 
 
-def _cell(part: Part) -> str:
-    if not part.told:
+def _cell(part: Part | None) -> str:
+    if part is None:
         return NOT_TOLD
     return f"{ms(part.median_ms)}, {share(part.share)}" + (" (inferred)" if part.inferred else "")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from markupsafe import Markup
 
-from outpace.ground.documents import write_whole
 from outpace.report.answer import answer, cautions, question
 from outpace.report.blocks import NUMBER, Block, Command, Figure, Folded, Items, Pairs, Table
 from outpace.report.sections import sections
-from outpace.report.story import Story, read
+from outpace.report.story import Story
 from outpace.report.words import Foreign, Strong, Words, runs_leftwards, visible
 
 FILE = "RESULT.md"
@@ -21,13 +19,6 @@ _AT_THE_HEAD = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)](?:\s|$))")
 """What would begin a list or underline a heading where it stands first in a block."""
 _ACTS = re.compile(r"(?i)@|://|www\.|:\w+:|#\d|\b[0-9a-f]{7,40}\b")
 """Addresses, mentions, emoji, numbers of issues and commits: GitHub acts on them however they are escaped."""
-
-
-def write(folder: Path, invocation: str | None = None) -> Path:
-    """Tell the reports in ``folder`` as RESULT.md beside them; raises ``DocumentInvalid`` or ``OSError``."""
-    path = folder / FILE
-    write_whole(path, render(read(folder), invocation))
-    return path
 
 
 def render(story: Story, invocation: str | None = None) -> str:
@@ -105,16 +96,18 @@ def escape(text: str) -> str:
 
 def _code(text: str, cell: bool) -> str:
     """A code span; in the cell of a table a pipe ends the cell even there, unless it is escaped."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    padding = " " if longest else ""
+    fence = _fence(text, 1)
+    padding = " " if len(fence) > 1 else ""
     shown = text.replace("|", "\\|") if cell else text
     return f"{fence}{padding}{shown}{padding}{fence}"
 
 
 def _fenced(code: str) -> str:
-    """A code block with a fence longer than any in ``code``."""
     shown = "\n".join(visible(line, longest=10_000) for line in code.splitlines())
-    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = _fence(shown, 3)
     return f"{fence}sh\n{shown}\n{fence}"
+
+
+def _fence(code: str, least: int) -> str:
+    """As many backticks as ``code`` needs around it: more than there are in it."""
+    return "`" * max(least, 1 + max(map(len, re.findall(r"`+", code)), default=0))

@@ -20,13 +20,29 @@ def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | N
     Where ``GITHUB_STEP_SUMMARY`` names a file, RESULT.md is appended to it as far as there is room. Gives the paths for
     people. Raises ``OSError``.
     """
-    from outpace.report import html, markdown  # matplotlib takes a while to load, and not every session publishes
-
-    paths = [html.write(folder, invocation), markdown.write(folder, invocation)]
+    paths = write_pages(folder, invocation)
     write_action_file(folder, comparisons)
     if target := os.environ.get(step_summary.VARIABLE):
         step_summary.append(Path(target), paths[1])
     return paths
+
+
+def write_pages(folder: Path, invocation: str | None = None) -> list[Path]:
+    """Tell the reports in ``folder`` as report.html and RESULT.md beside them; ``invocation`` is what measured them.
+
+    Raises ``DocumentInvalid`` or ``OSError``.
+    """
+    from outpace.report import (  # matplotlib takes a while to load, and not every session publishes
+        html,
+        markdown,
+        story,
+    )
+
+    told = story.read(folder)
+    pages = {folder / each.FILE: each.render(told, invocation) for each in (html, markdown)}
+    for path, page in pages.items():
+        write_whole(path, page)
+    return list(pages)
 
 
 def write_action_file(folder: Path, comparisons: Iterable[Comparison]) -> None:

@@ -31,23 +31,22 @@ def time_by_host(latency: Latency, name: str) -> Picture | None:
 
 
 def _in_words(host: HostTime) -> str:
-    parts = [f"{PARTS[part.name]} {ms(part.mean_ms)}, {share(part.share)}" for part in host.parts if part.told]
-    return "; ".join(parts)
+    return "; ".join(f"{PARTS[name]} {ms(part.mean_ms)}, {share(part.share)}" for name, part in host.parts.items())
 
 
 def _time_by_host(hosts: Sequence[HostTime], baseline: HostTime | None, width: int) -> Figure:
     bars = [(f"{baseline.host} alone", baseline)] if baseline else []
     bars += [(str(host.host), host) for host in hosts]
-    used = [name for name in PARTS if any(host.part(name).mean_ms for _, host in bars)]
+    used = [name for name in PARTS if any(name in host.parts and host.parts[name].mean_ms for _, host in bars)]
     height = 15.0 if len(bars) <= 12 else 9.0
     found = chart(width, [[(name, height) for name, _ in bars]], marks(used))
     longest_ms = 0.0
     for index, (_, host) in enumerate(bars):
         top, bottom = found.spans[index]
         end_ms = 0.0
-        for part in used:
-            length_ms = (host.part(part).mean_ms or 0.0) * host.part(part).told / max(1, host.answers)
-            fill, hatch = look(part)
+        for name, part in host.parts.items():
+            length_ms = part.mean_ms * part.told / host.answers
+            fill, hatch = look(name)
             style: dict[str, Any] = {"color": fill, "hatch": hatch, "edgecolor": MUTED, "linewidth": 0.5}
             drawn = found.axes.barh((top + bottom) / 2, length_ms, bottom - top, end_ms, **style)
             drawn.patches[0].set_hatchcolor("#000000")
