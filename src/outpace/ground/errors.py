@@ -42,6 +42,10 @@ class PromptsError(UsageError):
     """The prompts file cannot be read, or holds no prompt."""
 
 
+class ArrivalsError(UsageError):
+    """``--arrivals`` cannot be read or has no end, or its trace cannot be read."""
+
+
 class StrategyUnknown(UsageError):
     """No strategy has that name."""
 

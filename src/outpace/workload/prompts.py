@@ -25,10 +25,17 @@ DEFAULT_PROMPTS = (
 
 @dataclass(frozen=True)
 class Prompt:
-    """One sub-prompt; ``index`` is its place in the workload, from 0."""
+    """One sub-prompt; ``index`` is its place in the workload, from 0.
+
+    It is due ``due_ms`` after the start of a run: in a batch all are due at 0. ``max_tokens`` limits its answer where
+    that differs from the workload's limit. ``tokens`` is how many it was made to have, None where a person wrote it.
+    """
 
     index: int
     text: str
+    due_ms: float = 0.0
+    max_tokens: int | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,13 @@ class Workload:
 
     @property
     def sha256(self) -> str:
-        """Digest (hexadecimal) of the prompts' texts in their order: equal work has an equal digest."""
-        texts = [prompt.text for prompt in self.prompts]
+        """Digest (hexadecimal) of the prompts' texts in their order: equal work has an equal digest.
+
+        Where prompts are due at times, or have limits of their own, these count too.
+        """
+        texts: list[object] = [prompt.text for prompt in self.prompts]
+        if any(prompt.due_ms or prompt.max_tokens is not None for prompt in self.prompts):
+            texts = [[prompt.text, prompt.due_ms, prompt.max_tokens] for prompt in self.prompts]
         return hashlib.sha256(json.dumps(texts, ensure_ascii=True).encode()).hexdigest()
 
 
