@@ -70,6 +70,14 @@ def test_hosts_that_were_not_swept_may_do_all_prompts_at_once_but_none_quicker_t
     assert held([from_memory] * rounds, unswept)[POSSIBLE] is False
 
 
+def test_shorter_answers_take_less() -> None:
+    works = [1000.0] * 4
+    answers = [replace(each, output_tokens=1) for each in routed(works, 250.0).requests]
+    short = replace(routed(works, 250.0), requests=tuple(answers))
+    assert held([Round(one_after_another(works), short)], two_hosts())[POSSIBLE] is True
+    assert held([Round(one_after_another(works), routed(works, 250.0))], two_hosts())[POSSIBLE] is False
+
+
 def test_answers_of_a_few_milliseconds_are_not_told_from_pauses_of_the_machine() -> None:
     works = [10.0] * 4
     quick = Round(one_after_another(works), routed(works, 2.0))
