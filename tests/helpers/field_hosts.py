@@ -44,15 +44,16 @@ class _Answering(BaseHTTPRequestHandler):
 
 
 def ollama_host(
-    *, works_s: float = 0.0, says: Says = plainly, remembers: bool = False, digest: str = "d1"
+    *, works_s: float = 0.0, says: Says = plainly, remembers: bool = False, loaded: bool = True
 ) -> type[BaseHTTPRequestHandler]:
     """An Ollama that works for ``works_s`` at each whole answer, one at a time, unless it ``remembers`` the request."""
     slot, known = threading.Lock(), set[str]()
 
     class Handler(_Answering):
         def do_GET(self) -> None:
-            tags = {"models": [{"name": "m", "digest": digest}]}
-            said = {"/api/version": {"version": "0.9.1"}, "/api/tags": tags, "/api/ps": tags}.get(self.path)
+            tags = {"models": [{"name": "m", "digest": "d1"}]}
+            running = tags if loaded else {"models": []}
+            said = {"/api/version": {"version": "0.9.1"}, "/api/tags": tags, "/api/ps": running}.get(self.path)
             self.say(json.dumps(said).encode(), 200 if said else 404)
 
         def do_POST(self) -> None:
@@ -66,6 +67,31 @@ def ollama_host(
             done = {"response": "", "done": True, "done_reason": "stop", "total_duration": int(works_s * 1e9)}
             done |= {"eval_duration": 1, "eval_count": TOKENS, "prompt_eval_count": read}
             self.say(b"".join(json.dumps(each).encode() + b"\n" for each in ({"response": text, "done": False}, done)))
+
+    return Handler
+
+
+def openai_host(
+    status: int, said: object, *, wait_s: float = 0.0, owner: str = "vendor", props: int = 404
+) -> type[BaseHTTPRequestHandler]:
+    """An engine whose lists are open to everyone, and which answers a prompt with ``status``."""
+
+    class Handler(_Answering):
+        def do_GET(self) -> None:
+            models = {"data": [{"id": "m", "object": "model", "owned_by": owner}]}
+            found = {"/v1/models": (200, models), "/health": (200, {}), "/props": (props, said)}
+            code, body = found.get(self.path, (404, {}))
+            self.say(json.dumps(body).encode(), code)
+
+        def do_POST(self) -> None:
+            self.asked()
+            time.sleep(wait_s)
+            if status != 200:
+                return self.say(json.dumps(said).encode(), status)
+            answer = {"choices": [{"index": 0, "delta": {"content": "Yes"}, "finish_reason": "length"}]}
+            return self.say(
+                f"data: {json.dumps(answer)}\n\ndata: [DONE]\n\n".encode(), content_type="text/event-stream"
+            )
 
     return Handler
 

@@ -6,8 +6,8 @@ quantisation, or lays out its prompts otherwise. Which of them is right is not s
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from outpace.ground.records import RequestRecord
@@ -77,39 +77,33 @@ class Agreement:
             return Check(ANSWERED_ALIKE, None, f"nothing promises it at a temperature of {self._temperature:g}")
         if self._blotted:
             return Check(ANSWERED_ALIKE, None, "what was said was left out of the recording")
-        hosts = list(dict.fromkeys(host for said in self._said.values() for host in said))
-        pairs = {pair: self._parted(*pair) for pair in combinations(hosts, 2)}
-        compared = {pair: (parted, of) for pair, (parted, of) in pairs.items() if of}
-        if not compared:
+        both: defaultdict[tuple[str, str], int] = defaultdict(int)
+        parted: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for prompt, said in self._said.items():
+            for one, other in combinations(sorted(said), 2):
+                both[one, other] += 1
+                if not any(_alike(ours, theirs) for ours in said[one] for theirs in said[other]):
+                    parted[one, other].append(prompt)
+        if not both:
             return Check(ANSWERED_ALIKE, None, "no prompt was answered by two hosts")
-        apart = {pair: found for pair, found in compared.items() if 2 * len(found[0]) > found[1]}
+        apart = {pair: prompts for pair, prompts in parted.items() if 2 * len(prompts) > both[pair]}
         if not apart:
-            parted, of = max(compared.values(), key=lambda found: len(found[0]) / found[1])
-            return Check(ANSWERED_ALIKE, True, f"two hosts part in {len(parted)} of {of} prompts at most")
-        return Check(ANSWERED_ALIKE, False, self._otherwise(hosts, apart))
+            most = max(both, key=lambda pair: len(parted.get(pair, ())) / both[pair])
+            count = len(parted.get(most, ()))
+            return Check(ANSWERED_ALIKE, True, f"two hosts part in {count} of {both[most]} prompts at most")
+        return Check(ANSWERED_ALIKE, False, self._otherwise(apart, both))
 
-    def _parted(self, one: str, other: str) -> tuple[list[int], int]:
-        """The prompts to which no two answers of the two hosts are alike, and how many both answered."""
-        both = [(prompt, said) for prompt, said in self._said.items() if one in said and other in said]
-        parted = [
-            prompt
-            for prompt, said in both
-            if not any(_alike(ours, theirs) for ours in said[one] for theirs in said[other])
-        ]
-        return parted, len(both)
-
-    def _otherwise(self, hosts: Sequence[str], apart: Mapping[tuple[str, str], tuple[list[int], int]]) -> str:
+    def _otherwise(self, apart: Mapping[tuple[str, str], list[int]], both: Mapping[tuple[str, str], int]) -> str:
         """Names the host that most others part from, with an example, which repeats nothing of what was said."""
-        times = {host: sum(host in pair for pair in apart) for host in hosts}
-        odd = max(reversed(hosts), key=lambda host: times[host])
-        (other,) = next(set(pair) - {odd} for pair in apart if odd in pair)
-        parted, of = next(found for pair, found in apart.items() if {odd, other} == set(pair))
-        at = max(
-            _common(ours, theirs) for ours in self._said[parted[0]][odd] for theirs in self._said[parted[0]][other]
-        )
+        times = Counter(host for pair in apart for host in pair)
+        odd = max(times, key=lambda host: (times[host], host))
+        pair = next(pair for pair in apart if odd in pair)
+        (other,) = set(pair) - {odd}
+        prompt, *_ = apart[pair]
+        at = max(_common(ours, theirs) for ours in self._said[prompt][odd] for theirs in self._said[prompt][other])
         return (
-            f"{odd} answers otherwise than {other}: {len(parted)} of {of} prompts, prompt {parted[0]} for example from "
-            f"character {at} on; --keep-answers keeps what was said"
+            f"{odd} answers otherwise than {other}: {len(apart[pair])} of {both[pair]} prompts, prompt {prompt} for "
+            f"example from character {at} on; --keep-answers keeps what was said"
         )
 
 
