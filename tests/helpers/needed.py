@@ -13,7 +13,7 @@ def missing(what: str) -> NoReturn:
     """Skip the test, as ``what`` says that something is missing; where ``CI`` is set, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"{what}; CI has to have it: .ci/packages says what it installs.", pytrace=False)
-    pytest.skip(what)
+    raise pytest.skip.Exception(what, _use_item_location=True)  # or the list of skipped tests would name this line
 
 
 def program(*names: str) -> str:
