@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 
 import pytest
@@ -19,10 +19,16 @@ from outpace.workload.prompts import workload
 NAMES = "abcdefgh"
 
 
+@pytest.fixture(autouse=True, params=[64, 0], ids=["few hosts", "many hosts"])
+def each_up_to(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds for few hosts, each of which is looked at, holds for very many, which are kept in order."""
+    monkeypatch.setattr("outpace.dispatch.shares.EACH_UP_TO", request.param)
+
+
 def make(
     works: Sequence[float],
     speeds: Sequence[float],
-    stands: Callable[[str], bool] = lambda _: True,
+    resting: Collection[str] = (),
     gains: Sequence[float] | None = None,
 ) -> tuple[Plan, Expectation]:
     """A plan of prompts of these works, in their order, for hosts a, b, ... of these speeds."""
@@ -30,12 +36,12 @@ def make(
     gains = gains or [1.0] * len(speeds)
     known = {name: HostKnowledge(speed, None, gain) for name, speed, gain in zip(NAMES, speeds, gains, strict=False)}
     expect = Expectation(texts, list(known), known, lambda prompt: works[prompt.index] if works else None)
-    return Plan(texts.prompts[: len(works)], list(known), expect, stands), expect
+    return Plan(texts.prompts[: len(works)], list(known), expect, resting), expect
 
 
 def planned(plan: Plan) -> dict[str, list[int]]:
     """What is meant for each host, in the order in which it would take it."""
-    return {host: [prompt.index for prompt in queue] for host, queue in plan._queues.items()}
+    return {host: [prompt.index for _, prompt in queue] for host, queue in plan._queues.by_host.items()}
 
 
 def take_all(plan: Plan, host: str, now_s: float = 0.0) -> list[int]:
@@ -66,7 +72,7 @@ def optimum_s(works: Sequence[float], speeds: Sequence[float]) -> float:
 @pytest.fixture
 def longest_first_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither of the two other rules looks at it."""
-    monkeypatch.setattr("outpace.dispatch.plan.FITS_UP_TO", 0)
+    monkeypatch.setattr("outpace.dispatch.shares.FITS_UP_TO", 0)
     monkeypatch.setattr("outpace.dispatch.plan.SWAPS_UP_TO", 0)
 
 
@@ -118,7 +124,7 @@ def test_a_swap_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("longest_first_alone")
 def test_fitting_by_a_deadline_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outpace.dispatch.plan.FITS_UP_TO", 16_384)
+    monkeypatch.setattr("outpace.dispatch.shares.FITS_UP_TO", 16_384)
     assert graham() == 6
 
 
@@ -136,7 +142,7 @@ def test_for_three_hosts_too() -> None:
 
 
 def test_very_many_prompts_are_planned_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Plan, "_fit", lambda *_: pytest.fail("a search"))
+    monkeypatch.setattr("outpace.dispatch.shares._fit", lambda *_: pytest.fail("a search"))
     plan, _ = make([1.0] * 20_000, [1.0, 1.0])
     assert [len(queue) for queue in planned(plan).values()] == [10_000] * 2
 
@@ -198,6 +204,7 @@ def test_a_host_that_turns_out_to_be_slow_loses_what_it_has_not_begun() -> None:
     assert len(planned(plan)["b"]) == 4
     for turn in range(60):
         expect.learn("b", workload(["x"]).prompts[0], Completion("x", output_tokens=1), 100.0 * (turn + 1))
+    plan.learned("b", 0.0)
     plan.improve(0.0)
     assert planned(plan)["b"] == []
     assert len(plan) == 8
@@ -206,7 +213,7 @@ def test_a_host_that_turns_out_to_be_slow_loses_what_it_has_not_begun() -> None:
 @pytest.mark.parametrize("swap", [False, True])
 def test_what_is_meant_for_a_host_that_does_not_stand_goes_to_one_that_does(swap: bool) -> None:
     down: set[str] = set()
-    plan, _ = make([3.0, 2.0, 2.0, 1.0], [1.0, 1.0, 1.0], lambda host: host not in down)
+    plan, _ = make([3.0, 2.0, 2.0, 1.0], [1.0, 1.0, 1.0], down)
     assert planned(plan)["b"]
     down.add("b")
     plan.improve(0.0, swap=swap)
@@ -216,15 +223,15 @@ def test_what_is_meant_for_a_host_that_does_not_stand_goes_to_one_that_does(swap
 
 
 def test_nothing_is_meant_for_a_host_that_never_stood() -> None:
-    plan, _ = make([1.0] * 6, [5.0, 1.0], lambda host: host == "b")
+    plan, _ = make([1.0] * 6, [5.0, 1.0], {"a"})
     assert planned(plan)["a"] == []
 
 
 def test_with_no_host_that_stands_the_plan_stays_as_it_is() -> None:
-    standing = [True]
-    plan, _ = make([1.0] * 6, [2.0, 1.0], lambda _: standing[0])
+    down: set[str] = set()
+    plan, _ = make([1.0] * 6, [2.0, 1.0], down)
     before = planned(plan)
-    standing[0] = False
+    down |= {"a", "b"}
     plan.improve(3.0, swap=True)
     assert planned(plan) == before
 
@@ -235,9 +242,10 @@ def test_improving_never_makes_it_end_later(works: list[float], speeds: list[flo
     for host in NAMES[: len(speeds)]:
         plan.take(host, 0.0)
     hosts = NAMES[: len(speeds)]
-    before = max(plan._finish(host, 0.0, now_s) for host in hosts if plan._queues[host] or plan._busy_until[host])
+    waiting = plan._queues
+    before = max(waiting.ends(host, now_s) for host in hosts if waiting.by_host[host] or waiting.busy_until[host])
     plan.improve(now_s, swap=swap)
-    assert max(plan._finish(host, 0.0, now_s) for host in hosts) <= before * (1 + 1e-9)
+    assert max(waiting.ends(host, now_s) for host in hosts) <= before * (1 + 1e-9)
 
 
 events = st.lists(
@@ -260,7 +268,7 @@ def test_every_prompt_is_taken_exactly_once_whatever_happens(
 ) -> None:
     down: set[str] = set()
     hosts = NAMES[: len(speeds)]
-    plan, expect = make(works, speeds, lambda host: host not in down)
+    plan, expect = make(works, speeds, down)
     taken: list[int] = []
     now_s, busy_s = 0.0, dict.fromkeys(hosts, 0.0)
 
@@ -269,7 +277,7 @@ def test_every_prompt_is_taken_exactly_once_whatever_happens(
         for host, queue in planned(plan).items():
             assert [works[index] for index in queue] == sorted((works[index] for index in queue), reverse=True)
             queued = sum(works[index] for index in queue)
-            assert math.isclose(plan._queued[host], queued, rel_tol=1e-9, abs_tol=1e-6)
+            assert math.isclose(plan._queues.queued[host], queued, rel_tol=1e-9, abs_tol=1e-6)
 
     for what, which, later_s in happens:
         host = hosts[which % len(hosts)]
