@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from itertools import product
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import grid
 from outpace.dispatch import HostKnowledge
 from workers import Worker, answered_by, dispatch, makespan_s
 
@@ -68,6 +70,32 @@ def test_earliest_finish_leaves_no_host_idle_for_long_whatever_is_guessed(seed, 
     engines = [Worker(name, works, chance.uniform(1, 4), slots) for name, _ in zip("abcd", range(hosts), strict=False)]
     outcome = dispatch("earliest-finish", engines, works, guess=lambda each: guesses[each.index])
     assert makespan_s(outcome) <= sum(works) / min(engine.speed for engine in engines)
+
+
+@pytest.mark.parametrize("up_to_s", [0.0, 3.0, 8.0])
+def test_with_very_many_hosts_what_the_fallen_leave_is_done_by_the_others(up_to_s: float) -> None:
+    """More than are looked at one by one: a third falls, at once or on the way, and some come back."""
+    chance = random.Random(up_to_s)
+    works = [chance.uniform(20, 80) for _ in range(600)]
+    names = [f"h{index}" for index in range(120)]
+    falls = {name: (chance.uniform(0, up_to_s), chance.choice([4.0, 1e9])) for name in names[::3]}
+
+    def up(name: str, now_s: float) -> bool:
+        begins_s, lasts_s = falls.get(name, (math.inf, 0.0))
+        return not begins_s <= now_s < begins_s + lasts_s
+
+    engines = [
+        Worker(name, works, chance.uniform(10, 40), up=lambda now_s, name=name: up(name, now_s)) for name in names
+    ]
+    outcome = dispatch("earliest-finish", engines, works)
+    assert not outcome.run.failed
+    standing = sum(engine.speed for engine in engines if engine.host.name not in falls)
+    assert makespan_s(outcome) < sum(works) / standing * 1.3 + 2 * 80 / 10
+
+
+def test_with_very_many_hosts_it_is_nearly_as_quick_as_can_be() -> None:
+    for lengths, least in (("equal", 0.99), ("1 to 4", 0.97), ("lognormal", 0.98)):
+        assert grid.efficiency("earliest-finish", grid.Cell(128, 1000, lengths)) > least
 
 
 def wrong_by_two(seed: int, hosts: int, prompts: int) -> tuple[list[float], list[float], list[float]]:

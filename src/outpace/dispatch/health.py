@@ -69,6 +69,8 @@ class Health:
     ) -> None:
         self._engines, self._ping_timeout_s, self._tasks, self._changed = engines, ping_timeout_s, tasks, changed
         self._hosts = {host: HostHealth() for host in engines}
+        self.resting: set[str] = set()
+        """Who gets no prompt for now, as it changes."""
 
     def __getitem__(self, host: str) -> HostHealth:
         return self._hosts[host]
@@ -83,6 +85,7 @@ class Health:
         if health.resting:  # another request of this host failed before; one who wakes it is enough
             health.down = health.down or down
             return
+        self.resting.add(host)
         self._tasks.start_soon(self._wake, host, health.rest(down=down, asked_s=asked_s))
         self._changed(host)
 
@@ -95,6 +98,7 @@ class Health:
             pause_s = health.rest(down=True)
             self._changed(host)
         health.stand()
+        self.resting.discard(host)
         self._changed(host)
 
     async def _lives(self, host: str) -> bool:

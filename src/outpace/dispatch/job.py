@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import anyio
 
@@ -11,7 +11,7 @@ from outpace.dispatch.health import PING_TIMEOUT_S, Health
 from outpace.dispatch.leftovers import Leftovers
 from outpace.dispatch.patience import Attempt
 from outpace.dispatch.setup import Setup
-from outpace.dispatch.signals import Signals
+from outpace.dispatch.signals import ANY_HOST, Signals
 from outpace.workload.prompts import Prompt
 
 
@@ -88,13 +88,18 @@ class Job:
         """Whether ``host`` has nothing in flight."""
         return not self._health[host].in_flight
 
-    async def change(self) -> None:
-        """Wait until an attempt ends anywhere, or a host is down or back."""
-        await self._signals.wait()
+    @property
+    def resting(self) -> Collection[str]:
+        """The hosts that get no prompts for now, as it changes."""
+        return self._health.resting
 
-    def nudge(self) -> None:
-        """Let whoever waits for a change look again."""
-        self._signals.wake()
+    async def change(self, host: str = ANY_HOST) -> None:
+        """Wait until an attempt ends at ``host`` or anywhere, or it is down or back, or nudged."""
+        await self._signals.wait(host)
+
+    def nudge(self, host: str) -> None:
+        """Let whoever waits for a change at ``host`` look again."""
+        self._signals.wake(host)
 
     def leave(self, prompts: Iterable[Prompt]) -> None:
         """Leave ``prompts`` to whichever host has room for them."""

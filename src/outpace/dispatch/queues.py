@@ -90,13 +90,13 @@ class OrderedQueues(Queues):
     """The same for very many hosts, kept in order: what is asked costs no more with more of them.
 
     Among the ``firsts`` is one of each class of hosts by speed. When a host would be done does not change while it is
-    busy as expected; once it is late, it goes by the clock. So those who are late are kept apart from those who are not.
+    busy as expected; once it is late, it goes by the clock. So those who are late are kept apart from the others.
     """
 
     def __init__(self, shares: Shares, hosts: Sequence[str], expect: Expectation, resting: Collection[str]) -> None:
         super().__init__(shares, hosts, expect, resting)
         self._classes: dict[int, tuple[_Order, _Order]] = {}
-        """For each class, who would be free first: when, of those who are not late, and how much later, of the others."""
+        """For each class, who would be free first, and when: of those not late, and, how much from now, of the late."""
         self._class_of: dict[str, int] = {}
         self._lasts = _Order(), _Order()
         """Of those for whom something is meant, who would be done last."""

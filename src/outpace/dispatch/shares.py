@@ -2,10 +2,10 @@
 
 Longest processing time first gives the prompts, longest first, each to the host that would finish it first (R. L.
 Graham, "Bounds on multiprocessing timing anomalies", 1969; T. Gonzalez, O. H. Ibarra and S. Sahni, "Bounds for LPT
-schedules on uniform processors", 1977). Multifit looks for the earliest deadline by which they fit, each on the slowest
-host where it does (E. G. Coffman, M. R. Garey and D. S. Johnson, "An application of bin-packing to multiprocessor
-scheduling", 1978; D. K. Friesen and M. A. Langston, "Bounds for multifit scheduling on uniform processors", 1983); where
-they are few, other places are tried too.
+schedules on uniform processors", 1977). Multifit looks for the earliest deadline by which they fit, each on the
+slowest host where it does (E. G. Coffman, M. R. Garey and D. S. Johnson, "An application of bin-packing to
+multiprocessor scheduling", 1978; D. K. Friesen and M. A. Langston, "Bounds for multifit scheduling on uniform
+processors", 1983); where they are few, other places are tried too.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def give_to_who_finishes_first(longest_first: Sequence[Meant], hosts: Sequence[s
     """Longest processing time first. Of a class of many hosts, the one that would be free first is looked at."""
     shares: dict[str, list[Meant]] = {host: [] for host in hosts}
     free: list[list[tuple[float, int, str, float, float, float]]] = []
-    """For each class: when a host would be free, its place, its name, its work so far, and seconds a work, and alone."""
+    """By class: when a host is free, its place, name, work so far, rate, and seconds that a work takes alone."""
     places = {host: place for place, host in enumerate(hosts)}
     for names in classes_of(hosts, expect):
         free.append([(0.0, places[n], n, 0.0, expect.rate(n), expect.alone_s(n, 1.0)) for n in names])
@@ -111,9 +111,7 @@ def _ends(shares: Shares, expect: Expectation) -> float:
     return max(sum(work for work, _ in share) / expect.rate(host) for host, share in shares.items())
 
 
-def _fit(
-    longest_first: Sequence[Meant], slowest_first: Sequence[str], expect: Expectation, by: float
-) -> Shares | None:
+def _fit(longest_first: Sequence[Meant], slowest_first: Sequence[str], expect: Expectation, by: float) -> Shares | None:
     shares: dict[str, list[Meant]] = {host: [] for host in slowest_first}
     rates = [(host, expect.rate(host), expect.alone_s(host, 1.0)) for host in slowest_first]
     queued = dict.fromkeys(slowest_first, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import anyio
 
@@ -29,23 +29,38 @@ async def weighted(job: Job) -> None:
 
 async def earliest_finish(job: Job) -> None:
     """The longest expected first, each to the host that would finish it first; planned anew as answers come in."""
-    plan = Plan(job.prompts, job.hosts, job.expect, job.stands)
+    plan = Plan(job.prompts, job.hosts, job.expect, job.resting)
+    at_work: set[str] = set()
 
     async def work_on(host: str) -> None:
-        while len(plan) and await job.room(host):
+        while len(plan):
+            stands = await job.room(host, patient=False)
             now_s = anyio.current_time()
             if job.is_idle(host):
                 plan.idle(host, now_s)
-            if plan.improve(now_s):
-                job.nudge()
-            if prompt := plan.take(host, now_s):
+            else:
+                plan.learned(host, now_s)
+            call(plan.improve(now_s))
+            if not stands:  # the others have its prompts now
+                if not await job.room(host):
+                    break
+            elif prompt := plan.take(host, now_s):
                 job.start(host, prompt)
             else:
-                await job.change()
+                await job.change(host)
+        at_work.discard(host)
+
+    def call(hosts: Iterable[str]) -> None:
+        """Let ``hosts`` look at what is meant for them."""
+        for host in hosts:
+            if host in at_work:
+                job.nudge(host)
+            else:
+                at_work.add(host)
+                sides.start_soon(work_on, host)
 
     async with anyio.create_task_group() as sides:
-        for host in job.hosts:
-            sides.start_soon(work_on, host)
+        call(plan.hosts())
 
 
 def split_by_rate(prompts: Sequence[Prompt], rates: Sequence[float]) -> list[list[Prompt]]:
