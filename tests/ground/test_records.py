@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run, set_gains
 
 milliseconds = st.floats(min_value=0.001, max_value=1e7)
 
@@ -87,6 +87,30 @@ def test_a_round_with_an_unanswered_prompt_has_no_ratio(side):
     assert not each.finished
     assert each.overhead_ratio is None
     assert each.overhead_ratio_per_token is None
+
+
+@given(milliseconds, milliseconds, milliseconds)
+def test_the_set_gain_is_the_best_alone_s_makespan_by_the_run_s(ours, theirs, alone):
+    baseline = run(answer(), makespan_ms=theirs)
+    each = Round(baseline, run(answer(), makespan_ms=ours), run(answer(), makespan_ms=alone))
+    assert each.set_gain == alone / ours
+    assert set_gains([each, Round(baseline, each.run)]) == (alone / ours,)
+    itself = replace(each, alone=baseline)
+    assert itself.set_gain == pytest.approx(1 / itself.overhead_ratio)
+    assert (len(each.runs), len(itself.runs)) == (3, 2)
+
+
+@pytest.mark.parametrize("side", ["run", "alone"])
+def test_a_round_with_an_unanswered_prompt_has_no_set_gain_and_one_in_the_baseline_alone_has(side):
+    whole = run(answer(0, output_tokens=5), answer(1, output_tokens=5))
+    cut = run(answer(0, output_tokens=5), lost(1))
+    each = Round(whole, replace(whole, strategy="x"), replace(whole, strategy="y"))
+    assert replace(each, **{side: cut}).set_gain is None
+    assert replace(each, baseline=cut).set_gain == 1.0
+
+
+def test_a_round_without_a_run_of_the_best_alone_has_no_set_gain():
+    assert Round(run(answer()), run(answer())).set_gain is None
 
 
 @given(milliseconds, milliseconds, st.integers(1, 1000), st.integers(1, 1000))

@@ -42,9 +42,15 @@ def report(
     verdict: str = "pass",
     interval: tuple[float, float] | None = None,
     failed_attempts: list[dict[str, Any]] | None = None,
+    best_alone: tuple[str, int, float] | None = None,
+    gain_interval: tuple[float, float] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """A report of rounds with these ratios, in which prompts go to the hosts in turn, one at a time."""
+    """A report of rounds with these ratios, in which prompts go to the hosts in turn, one at a time.
+
+    ``best_alone`` is a host, how many it had in flight, and what it took for all prompts (ms); where that is the first
+    host with one, the baseline is that run.
+    """
     each_ms = alone_ms / prompts
     alone = [request(i, names[0], i * each_ms, each_ms, server_ms=each_ms - 4) for i in range(prompts)]
     rounds = []
@@ -59,6 +65,7 @@ def report(
         rounds.append(
             {
                 "overhead_ratio": ratio,
+                "set_gain": best_alone[2] / (alone_ms * ratio) if best_alone and ratio else None,
                 "baseline": run("sequential", list(names[:1]), alone_ms, alone),
                 "run": run(
                     strategy,
@@ -68,6 +75,7 @@ def report(
                     lower_bound_ms=None if bound is None else bound * alone_ms,
                     failed_attempts=failed_attempts or [],
                 ),
+                "alone": _run_alone(*best_alone, prompts) if best_alone and best_alone[:2] != (names[0], 1) else None,
             }
         )
     told = sorted(ratio for ratio in ratios if ratio is not None)
@@ -75,7 +83,7 @@ def report(
     low, high = interval or (None, None)
     figures = {"added_latency_ms": {"mean": 4.0, "min": 4.0, "max": 4.0}, "added_latency_source": "server time"}
     return {
-        "schema_version": "1.0",
+        "schema_version": "1.1",
         "created": "2026-01-31T12:00:00+00:00",
         "outpace": "0.1.0",
         "source": "live",
@@ -97,15 +105,30 @@ def report(
         "summary": {
             "rounds": len(rounds),
             "overhead_ratio": {"median": median, "low": low, "high": high, "confidence": 0.95 if interval else None},
+            "set_gain": _gain([each["set_gain"] for each in rounds], gain_interval),
+            "best_alone": best_alone and {"host": best_alone[0], "in_flight": best_alone[1], "found": "as it was made"},
             "overhead_ratio_per_token": None,
             "speedup": 1 / median if median else None,
             "dispatch_efficiency": None if bound is None or not median else bound / median,
             "hosts": {name: {"requests": 4, **figures, "network_share": 0.04, "ms_per_token": 9.0} for name in names},
             "notes": [],
         },
-        "gate": {"threshold": 2.0, "verdict": verdict, "reason": f"{strategy}: the reason."},
+        "gate": {"threshold": 2.0, "verdict": verdict, "reason": f"{strategy}: the reason.", "least_gain": None},
         **more,
     }
+
+
+def _run_alone(host: str, in_flight: int, alone_ms: float, prompts: int) -> dict[str, Any]:
+    """The whole workload on one host, so many at once."""
+    wave_ms = alone_ms / -(-prompts // in_flight)
+    return run("pull", [host], alone_ms, [request(i, host, i // in_flight * wave_ms, wave_ms) for i in range(prompts)])
+
+
+def _gain(gains: list[float | None], interval: tuple[float, float] | None) -> dict[str, Any] | None:
+    told = sorted(gain for gain in gains if gain is not None)
+    low, high = interval or (None, None)
+    confidence = 0.95 if interval else None
+    return {"median": told[len(told) // 2], "low": low, "high": high, "confidence": confidence} if told else None
 
 
 def attempt(host: str, error: str, prompt: int = 1) -> dict[str, Any]:

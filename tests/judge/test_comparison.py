@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.ground.records import BestAlone, FailedAttempt, RequestRecord, Round, Run
 from outpace.judge.comparison import compare
 
 milliseconds = st.floats(min_value=0.01, max_value=1e6)
@@ -53,6 +53,35 @@ def test_the_ratio_pairs_each_run_with_its_own_baseline(makespans):
     assert found.ratio.median == median(ratios)
     assert found.speedup * found.ratio.median == pytest.approx(1.0)
     assert (found.ratio.confidence is not None) == (len(makespans) >= 5)
+
+
+def with_alone(each, alone_ms, **more):
+    return replace(each, alone=run(*more.get("requests", ()), makespan_ms=alone_ms, strategy="pull"))
+
+
+def test_the_set_gain_is_the_median_over_rounds_of_the_best_alone_against_the_run():
+    best = BestAlone("near", 4)
+    rounds = (with_alone(a_round(ours=ours), alone_ms) for ours, alone_ms in ((50, 60), (100, 100), (200, 100)))
+    found = compared(*rounds, best_alone=best)
+    assert found.gains == (1.2, 1.0, 0.5)
+    assert (found.gain.median, found.gain.low, found.best_alone) == (1.0, None, best)
+    assert compared(a_round()).gain is None
+
+
+def test_where_the_best_alone_wrote_less_the_comparison_says_so():
+    answers = [request(0, output_tokens=100), request(1, output_tokens=100)]
+    each = a_round(*answers, baseline=answers)
+    same, less = (with_alone(each, 90.0, requests=[answers[0], request(1, output_tokens=n)]) for n in (100, 60))
+    assert compared(same).notes == ()
+    (note,) = compared(less).notes
+    assert note.startswith("Not the same work: output tokens of run and best alone differ by up to 25%")
+
+
+def test_what_fails_in_the_best_alone_is_told_as_well():
+    lost = replace(request(1), error="cut: gone")
+    found = compared(with_alone(a_round(request(0)), 90.0, requests=[lost]))
+    assert "1 prompts were answered by no host; their rounds have no ratio." in found.notes
+    assert (found.gain, found.ratio.median) == (None, 0.5)
 
 
 def test_added_latency_is_wall_less_server_of_a_host_s_own_requests():

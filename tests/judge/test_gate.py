@@ -7,17 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outpace.judge.comparison import Comparison
-from outpace.judge.gate import DEFAULT_THRESHOLD, NOT_ENFORCED, judge
+from outpace.judge.gate import DEFAULT_THRESHOLD, NOT_ENFORCED, judge, judge_gain
 from outpace.judge.stats import median_interval
 
 ratio_lists = st.lists(st.floats(min_value=0.01, max_value=50.0), min_size=1, max_size=12)
 thresholds = st.floats(min_value=0.01, max_value=50.0)
 
 
-def measured(*ratios, strategy="serial-per-side"):
+def measured(*ratios, strategy="serial-per-side", gains=()):
     ratio = median_interval(ratios) if ratios else None
     speedup = 1 / ratio.median if ratio else None
-    return Comparison(strategy, len(ratios), ratio, ratios, speedup, None, None, {}, ())
+    gain = median_interval(gains) if gains else None
+    return Comparison(strategy, len(ratios), ratio, ratios, speedup, None, None, {}, (), gain, gains)
 
 
 def bounds(ratios):
@@ -114,3 +115,51 @@ def test_a_strategy_that_did_not_finish_fails_however_fast_it_was(ratios):
 
 def test_a_strategy_that_is_not_enforced_by_default_is_judged_like_any_other():
     assert judge(measured(6.47, strategy="all-parallel")).verdict == "fail"
+
+
+# The set gain
+
+
+@given(ratio_lists, thresholds)
+@example([1.0], 1.0)
+@example([1.0, 1.1, 1.2, 1.3, 1.4], 1.0)
+def test_the_set_gain_must_lie_above_what_is_asked_of_it_and_is_judged_by_where_its_interval_lies(gains, least):
+    low, high = bounds(gains)
+    expected = "pass" if low > least else "fail" if high <= least else "inconclusive"
+    word, reason = judge_gain(measured(0.5, gains=tuple(gains)), least)
+    assert word == expected
+    assert f"least gain {least:g}" in reason
+    assert judge(measured(0.5, gains=tuple(gains)), 2.0, least_gain=least).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("ratio", "gain", "verdict"),
+    [(0.5, 1.5, "pass"), (0.5, 0.9, "fail"), (2.5, 1.5, "fail"), (2.5, 0.9, "fail")],
+)
+def test_where_a_gain_is_asked_for_too_both_must_pass_and_both_are_told(ratio, gain, verdict):
+    found = judge(measured(*(ratio,) * 5, gains=(gain,) * 5), least_gain=1.0)
+    assert (found.verdict, found.least_gain) == (verdict, 1.0)
+    assert found.reason == (
+        f"serial-per-side: overhead ratio {ratio:.3f}, 94% interval {ratio:.3f} to {ratio:.3f} over 5 rounds, "
+        f"threshold 2: {'' if ratio < 2 else 'not '}below it. serial-per-side: set gain {gain:.3f}, 94% interval "
+        f"{gain:.3f} to {gain:.3f} over 5 rounds, least gain 1: {'' if gain > 1 else 'not '}above it."
+    )
+
+
+def test_the_worse_of_two_verdicts_counts():
+    open_gain = measured(*(0.5,) * 5, gains=(0.9, 1.0, 1.1, 1.2, 1.3))
+    assert judge(open_gain, least_gain=1.0).verdict == "inconclusive"
+    assert judge(open_gain, 0.4, least_gain=1.0).verdict == "fail"
+    assert "about 15 more rounds might settle it" in judge(open_gain, least_gain=1.0).reason
+
+
+def test_nothing_is_asked_of_the_gain_unless_somebody_does():
+    found = judge(measured(*(0.5,) * 5, gains=(0.1,) * 5))
+    assert (found.verdict, found.least_gain) == ("pass", None)
+    assert "gain" not in found.reason
+
+
+def test_a_gain_that_was_not_measured_does_not_pass_and_the_baseline_is_no_set():
+    assert judge(measured(0.5), least_gain=1.0).verdict == "fail"
+    assert judge_gain(measured(0.5), 1.0) == ("fail", "serial-per-side: the set gain was not measured.")
+    assert judge(measured(1.0, strategy="sequential", gains=(0.3,)), least_gain=1.0).verdict == "pass"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpace.judge.comparison import Comparison
-from outpace.judge.ranking import best, in_words
+from outpace.judge.ranking import best, in_words, ranked
 from outpace.judge.stats import median_interval
 
 QUICK = (0.50, 0.51, 0.52, 0.50, 0.49)
@@ -20,6 +21,29 @@ def measured(strategy: str, *ratios: float) -> Comparison:
     """A comparison of which only the ratios count."""
     interval = median_interval(ratios) if ratios else None
     return Comparison(strategy, len(ratios), interval, ratios, None, None, None, {}, ())
+
+
+def gaining(strategy: str, ratios: tuple[float, ...], gains: tuple[float, ...]) -> Comparison:
+    return replace(measured(strategy, *ratios), gain=median_interval(gains), gains=gains)
+
+
+def test_the_highest_set_gain_is_the_best_whatever_the_ratios_say() -> None:
+    found = best([gaining("lucky", QUICK, (0.8,) * 5), gaining("true", SLOW, (1.6,) * 5)])
+    assert (found.winner, found.runner_up, found.tied) == ("true", "lucky", ())
+    assert found.advantage.median == pytest.approx(2.0)
+
+
+def test_where_one_has_no_set_gain_that_can_be_counted_with_ratios_decide() -> None:
+    true = gaining("true", SLOW, (1.6,) * 5)
+    for other in (measured("quick", *QUICK), gaining("quick", QUICK, (0.0,) * 5)):
+        assert best([true, other]).winner == "quick"
+        assert [each.strategy for each in ranked([true, other, measured("failed")])] == ["quick", "true"]
+
+
+@given(st.lists(st.floats(0.1, 10.0), min_size=5, max_size=9), st.lists(st.floats(0.1, 10.0), min_size=5, max_size=9))
+def test_the_winner_s_advantage_is_never_less_than_one(one: list[float], other: list[float]) -> None:
+    found = best([gaining("one", QUICK, tuple(one)), gaining("other", QUICK, tuple(other))])
+    assert found.advantage.median >= 1
 
 
 def test_the_one_with_the_least_ratio_is_the_best_and_the_next_is_named() -> None:

@@ -17,15 +17,16 @@ from outpace.measure.session import Session
 from outpace.measure.sweep import LEVELS, sweep, tokens_per_s, write_capacities
 from outpace.measure.worlds import Settings
 from outpace.recording import har
+from outpace.workload.prompts import workload
 
 KNOWN = {
     "ollama-np1": ("queues", 1, [1, 2, 4]),
-    "llama-server-np4": ("batches", 4, [1, 2, 4, 8, 16]),
-    "vllm": ("batches", 8, [1, 2, 4, 8, 16, 32]),
+    "llama-server-np4": ("batches", 4, [1, 2, 4, 8]),
+    "vllm": ("batches", 8, [1, 2, 4, 8]),
     "phase-0": ("thrashes", 1, [1, 2]),
     "embedded": ("queues", 1, [1, 2, 4]),
 }
-"""What the engines of a recording do, their limit, and the levels after which that is clear."""
+"""What the engines of a recording do, their limit, and the levels that are tried."""
 HOSTS = {
     "ollama-np1": ["laptop", "desktop"],
     "llama-server-np4": ["laptop", "desktop"],
@@ -90,7 +91,7 @@ def test_each_level_is_measured_beside_requests_that_have_the_host_to_themselves
         session.load = noting  # type: ignore[method-assign]
         found = sweep(session, "laptop")
     assert asked[::2] == [(1, first) for _, first in asked[1::2]]
-    assert [len(level.gains) for level in found.levels] == [0, 5, 3, 3, 3]
+    assert [len(level.gains) for level in found.levels] == [0, 5, 3, 3]
     assert [first for in_flight, first in asked[1::2] if in_flight == 2] == [0, 1, 2, 3, 4]
 
 
@@ -215,3 +216,33 @@ def test_throughput_is_tokens_a_second_or_answers_where_none_are_told() -> None:
 
 def test_levels_double_up_to_what_a_sweep_may_try() -> None:
     assert LEVELS == (2, 4, 8, 16, 32, 64, 128)
+
+
+# Bounded
+
+
+def test_each_level_tells_what_it_cost() -> None:
+    with session_of("llama-server-np4") as session:
+        began_s = session.now()
+        found = sweep(session, "laptop")
+        took_s = session.now() - began_s
+    alone, *levels = found.levels
+    assert alone.took_ms is None
+    assert sum(level.took_ms or 0.0 for level in levels) == pytest.approx(took_s * 1000)
+    assert all(level.took_ms > 3 * level.mean_ms for level in levels if level.took_ms)
+
+
+@pytest.mark.parametrize(("prompts", "levels"), [(1, [1, 2]), (2, [1, 2]), (5, [1, 2, 4, 8]), (8, [1, 2, 4, 8])])
+def test_no_more_are_tried_at_once_than_there_are_prompts(prompts: int, levels: list[int]) -> None:
+    found = har.read(REPOSITORY / "bench" / "recordings" / "vllm.json")
+    texts = [prompt.text for prompt in found.workload.prompts[:prompts]]
+    with Session(Settings(recording=found, workload=workload(texts, found.workload.generation))) as session:
+        assert [level.in_flight for level in sweep(session, "laptop").levels] == levels
+
+
+def test_a_level_that_would_take_too_long_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_s = sum(level.took_ms or 0.0 for level in swept("vllm", "laptop").levels) / 1000
+    monkeypatch.setattr("outpace.measure.sweep.MOST_S", 0.95 * whole_s)
+    found = swept("vllm", "laptop")
+    assert [level.in_flight for level in found.levels] == [1, 2, 4]
+    assert "no more than 4 were tried, and more may be better" in found.reason

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from outpace.ground.documents import validate
 from outpace.ground.errors import DocumentInvalid, HostsError
 from outpace.ground.hosts import parse
-from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
+from outpace.ground.records import BestAlone, FailedAttempt, RequestRecord, Round, Run
 from outpace.judge.comparison import compare
 from outpace.judge.gate import judge
 from outpace.report.document import HostEntry, Origin, build, read, rounds_from, this_machine, write
@@ -66,10 +66,10 @@ origins = st.builds(
 )
 
 
-def report(origin, rounds, strategy="serial-per-side", threshold=2.0, **more):
+def report(origin, rounds, strategy="serial-per-side", threshold=2.0, least_gain=None, **more):
     comparison = compare(strategy, HOSTS, rounds, **more)
-    verdict = judge(comparison, threshold)
-    return build(origin, comparison, rounds, verdict.threshold, verdict.verdict, verdict.reason)
+    verdict = judge(comparison, threshold, least_gain=least_gain)
+    return build(origin, comparison, rounds, verdict)
 
 
 def rounded(record):
@@ -93,26 +93,67 @@ def document():
     run = Run("serial-per-side", HOSTS, 110.0, answers, (FailedAttempt(0, "far", 0.0, 1.0, "connect: refused"),))
     entries = tuple(HostEntry(name, f"http://{name}:11434", "ollama", "0.9.1", "tiny", None) for name in HOSTS)
     origin = Origin("2026-01-31T12:00:00+00:00", "live", entries, workload(), this_machine())
-    return report(origin, [Round(baseline, run)] * 2)
+    return report(origin, [Round(baseline, run, baseline)] * 2, best_alone=BestAlone("near", 1, "as it was"))
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     origins,
-    st.lists(st.builds(Round, runs, runs), max_size=6),
+    st.lists(st.builds(Round, runs, runs, st.none() | runs), max_size=6),
     names,
     st.floats(0.01, 100.0),
     st.lists(milliseconds, max_size=3),
+    st.none() | st.floats(0.01, 100.0),
 )
-def test_every_report_is_valid_and_reads_back_as_what_was_measured(origin, rounds, strategy, threshold, round_trips):
-    made = report(origin, rounds, strategy, threshold, round_trips_ms={"far": round_trips})
+def test_every_report_is_valid_and_reads_back_as_what_was_measured(
+    origin, rounds, strategy, threshold, round_trips, least_gain
+):
+    best = BestAlone("near", 4, "found by a sweep of each host")
+    trips = {"round_trips_ms": {"far": round_trips}}
+    made = report(origin, rounds, strategy, threshold, least_gain, best_alone=best, **trips)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "reports", "report-x.json")
         write(path, made)
         found = read(path)
         assert [each.name for each in path.parent.iterdir()] == ["report-x.json"]
     assert found == made
-    assert rounds_from(found) == [Round(rounded(each.baseline), rounded(each.run)) for each in rounds]
+    assert rounds_from(found) == [
+        Round(rounded(each.baseline), rounded(each.run), each.alone and rounded(each.alone)) for each in rounds
+    ]
+
+
+def test_a_round_whose_baseline_is_the_best_alone_reads_back_as_such(document, tmp_path):
+    write(tmp_path / "r.json", document)
+    (first, *_) = rounds_from(read(tmp_path / "r.json"))
+    assert first.alone is first.baseline
+    assert document["rounds"][0]["alone"] is None
+    assert document["rounds"][0]["set_gain"] == document["summary"]["set_gain"]["median"] == round(200 / 110, 6)
+    assert document["summary"]["best_alone"] == {"host": "near", "in_flight": 1, "found": "as it was"}
+
+
+def test_a_report_of_version_1_0_is_read_and_tells_nothing_of_the_best_alone(document, tmp_path):
+    now = copy.deepcopy(document)
+    document["schema_version"] = "1.0"
+    for each in document["rounds"]:
+        del each["set_gain"], each["alone"]
+    del document["summary"]["set_gain"], document["summary"]["best_alone"], document["gate"]["least_gain"]
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    found = read(tmp_path / "r.json")
+    assert found["summary"]["set_gain"] is found["summary"]["best_alone"] is found["gate"]["least_gain"] is None
+    assert all(each["set_gain"] is None and each["alone"] is None for each in found["rounds"])
+    assert all(each.set_gain is None for each in rounds_from(found))
+    now["schema_version"] = "1.1"
+    del now["summary"]["set_gain"]
+    with pytest.raises(DocumentInvalid, match="set_gain"):
+        write(tmp_path / "now.json", now)
+
+
+@pytest.mark.parametrize(("gone", "said"), [("set_gain", "no median of it"), ("best_alone", "best alone")])
+def test_a_report_that_contradicts_itself_about_the_set_gain_is_refused(document, tmp_path, gone, said):
+    document["summary"][gone] = None
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    with pytest.raises(DocumentInvalid, match=said):
+        read(tmp_path / "r.json")
 
 
 def test_a_comparison_of_the_rounds_read_is_the_summary_written(document, tmp_path):
@@ -165,7 +206,11 @@ def test_an_invalid_report_is_not_written_over_a_valid_one(document, tmp_path):
     ("place", "value", "said"),
     [
         ("$", {"extra": 1}, "extra"),
-        ("$.schema_version", "2.0", "1.0"),
+        ("$.schema_version", "2.0", "1.1"),
+        ("$.rounds[0].alone", "a run", "a run"),
+        ("$.rounds[0].set_gain", -1.0, "minimum"),
+        ("$.summary.best_alone.in_flight", 0, "minimum"),
+        ("$.gate.least_gain", 0, "0"),
         ("$.created", "yesterday", "date-time"),
         ("$.created", "2026-02-30T00:00:00Z", "date-time"),
         ("$.source", "guessed", "guessed"),

@@ -122,7 +122,7 @@ def _error(recording: Recording, strategy: str) -> float | None:
     A replay of a run that is in the recording gives its requests their very times, and is off by next to nothing:
     that says little of runs that never were.
     """
-    own = {run.name for run in recording.runs if run.strategy == strategy and run.makespan_ms}
+    own = {run.name for run in recording.runs if run.strategy == strategy and not run.alone and run.makespan_ms}
     rest = replace(
         recording,
         runs=tuple(run for run in recording.runs if run.name not in own),

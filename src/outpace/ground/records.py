@@ -97,11 +97,31 @@ class Run:
 
 
 @dataclass(frozen=True)
+class BestAlone:
+    """What the best single machine is: ``host``, with so many in flight; ``found`` says how that was found out."""
+
+    host: str
+    in_flight: int
+    found: str = ""
+
+
+@dataclass(frozen=True)
 class Round:
-    """One baseline run and one strategy run, side by side in time."""
+    """One baseline run, one strategy run and one of the best alone, side by side in time.
+
+    ``alone`` is the baseline itself where that is the best alone, None where the best alone was not measured.
+    """
 
     baseline: Run
     run: Run
+    alone: Run | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs that were made, each once."""
+        if self.alone is None or self.alone is self.baseline:
+            return (self.baseline, self.run)
+        return (self.baseline, self.run, self.alone)
 
     @property
     def finished(self) -> bool:
@@ -116,10 +136,24 @@ class Round:
         return self.run.makespan_ms / self.baseline.makespan_ms
 
     @property
+    def set_gain(self) -> float | None:
+        """Makespan of the best alone / makespan of the run.
+
+        None where that was not measured, and where a prompt went unanswered.
+        """
+        if self.alone is None or self.alone.failed or self.run.failed or not self.run.makespan_ms:
+            return None
+        return self.alone.makespan_ms / self.run.makespan_ms
+
+    @property
     def token_difference(self) -> float | None:
         """By what share the run's output tokens differ from its baseline's; None where they are not told."""
-        ours, theirs = self.run.output_tokens, self.baseline.output_tokens
-        return abs(ours - theirs) / theirs if self.finished and ours is not None and theirs else None
+        return _token_difference(self.run, self.baseline)
+
+    @property
+    def token_difference_alone(self) -> float | None:
+        """By what share the run's output tokens differ from the best alone's; None where they are not told."""
+        return None if self.alone is None else _token_difference(self.run, self.alone)
 
     @property
     def overhead_ratio_per_token(self) -> float | None:
@@ -127,6 +161,18 @@ class Round:
         ratio = self.overhead_ratio
         ours, theirs = self.run.output_tokens, self.baseline.output_tokens
         return None if ratio is None or not ours or not theirs else ratio * theirs / ours
+
+
+def _token_difference(run: Run, other: Run) -> float | None:
+    ours, theirs = run.output_tokens, other.output_tokens
+    if run.failed or other.failed or ours is None or not theirs:
+        return None
+    return abs(ours - theirs) / theirs
+
+
+def set_gains(rounds: Iterable[Round]) -> tuple[float, ...]:
+    """The set gains of those of ``rounds`` that have one, in their order."""
+    return tuple(gain for each in rounds if (gain := each.set_gain) is not None)
 
 
 def overhead_ratios(rounds: Iterable[Round]) -> tuple[float, ...]:

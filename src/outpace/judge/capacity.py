@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from fractions import Fraction
-from itertools import permutations
+from itertools import pairwise, permutations
 from operator import attrgetter, mul
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -43,6 +43,8 @@ class Level:
     mean_ms: float
     gains: tuple[float, ...] = ()
     """Samples of its throughput / that of one in flight measured beside it; where none, level 1 is the measure."""
+    took_ms: float | None = None
+    """What it cost to measure, with what was measured beside it; None where that is not told."""
 
     def __post_init__(self) -> None:
         if self.in_flight < 1 or not all(0 <= x < math.inf for x in (self.tokens_per_s, self.mean_ms, *self.gains)):
@@ -91,6 +93,17 @@ class Capacity:
     usl: Usl | None
     settled: bool
     reason: str
+
+    def gain_at(self, in_flight: int) -> float:
+        """Throughput with so many in flight / that of one alone.
+
+        Between the levels that were measured it is taken to be linear, and beyond the last to stay.
+        """
+        points = [(gain.in_flight, gain.median) for gain in _gains(self.levels)]
+        for (low, low_gain), (high, high_gain) in pairwise(points):
+            if low <= in_flight <= high:
+                return low_gain + (high_gain - low_gain) * (in_flight - low) / (high - low)
+        return points[-1][1]
 
 
 class _Gain(NamedTuple):
@@ -240,7 +253,13 @@ def _host(name: str, url: str, engine: str, engine_version: str, model: str, **t
     # A schema takes 4.0 for a whole number, and Python does not count with it.
     told |= {key: int(told[key]) for key in ("limit", "limit_low", "limit_high")}
     told["levels"] = tuple(
-        Level(int(level["in_flight"]), level["tokens_per_s"], level["mean_ms"], tuple(level["gains"]))
+        Level(
+            int(level["in_flight"]),
+            level["tokens_per_s"],
+            level["mean_ms"],
+            tuple(level["gains"]),
+            level.get("took_ms"),
+        )
         for level in told["levels"]
     )
     told["usl"] = told["usl"] and Usl(*(told["usl"][each.name] for each in fields(Usl)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from outpace.ground.records import RequestRecord, Round, Run, overhead_ratios, overlap
+from outpace.ground.records import BestAlone, RequestRecord, Round, Run, overhead_ratios, overlap, set_gains
 from outpace.judge.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
@@ -37,7 +37,10 @@ class HostFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A strategy against the baseline over its finished rounds; ``ratio`` is None where no round finished."""
+    """A strategy against the baseline, and the best alone, over its finished rounds.
+
+    ``ratio`` is None where no round finished; ``gain``, the set gain, also where the best alone was not measured.
+    """
 
     strategy: str
     rounds: int
@@ -48,6 +51,9 @@ class Comparison:
     ratio_per_token: float | None
     hosts: dict[str, HostFigures]
     notes: tuple[str, ...]
+    gain: Interval | None = None
+    gains: tuple[float, ...] = ()
+    best_alone: BestAlone | None = None
 
 
 def compare(
@@ -57,14 +63,15 @@ def compare(
     round_trips_ms: Mapping[str, Sequence[float]] | None = None,
     queue_left_out: Container[str] = (),
     remarks: Sequence[str] = (),
+    best_alone: BestAlone | None = None,
 ) -> Comparison:
-    """Compare ``rounds`` of ``strategy`` over ``hosts``.
+    """Compare ``rounds`` of ``strategy`` over ``hosts``; ``best_alone`` is what their runs of it were made on.
 
     ``round_trips_ms`` are those of cheap requests, by host. ``queue_left_out`` names the hosts whose engine tells a
     server time without the wait in its queue: where requests of theirs overlapped, wall - server would call that
     wait network, and the round trips are told instead. ``remarks`` are kept among the notes.
     """
-    ratios = overhead_ratios(rounds)
+    ratios, gains = overhead_ratios(rounds), set_gains(rounds)
     interval = rounds_interval(ratios) if ratios else None
     runs = [each.run for each in rounds]
     figures = {
@@ -75,7 +82,7 @@ def compare(
         )
         for host in hosts
     }
-    uneven = _uneven_tokens(rounds)
+    uneven = _uneven_tokens(each.token_difference for each in rounds if each.run.output_tokens)
     per_token = [ratio for each in rounds if (ratio := each.overhead_ratio_per_token) is not None]
     efficiencies = [run.lower_bound_ms / run.makespan_ms for run in runs if run.lower_bound_ms and run.makespan_ms]
     return Comparison(
@@ -88,6 +95,9 @@ def compare(
         median(per_token) if per_token and uneven else None,
         figures,
         (*_notes(rounds, uneven), *remarks),
+        rounds_interval(gains) if gains else None,
+        gains,
+        best_alone,
     )
 
 
@@ -123,10 +133,9 @@ def _share(part_ms: float, whole_ms: float) -> float | None:
     return share if math.isfinite(share) else None
 
 
-def _uneven_tokens(rounds: Sequence[Round]) -> float | None:
+def _uneven_tokens(differences: Iterable[float | None]) -> float | None:
     """The largest relative difference of output tokens within a round, where it is more than may be ignored."""
-    differences = [each.token_difference or 0.0 for each in rounds if each.run.output_tokens]
-    worst = max(differences, default=0.0)
+    worst = max((difference or 0.0 for difference in differences), default=0.0)
     return worst if worst > SAME_WORK_TOLERANCE else None
 
 
@@ -148,7 +157,13 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
         notes.append(
             f"Not the same work: output tokens of run and baseline differ by up to {uneven:.0%}; see the ratio a token."
         )
-    runs: list[Run] = [run for each in rounds for run in (each.baseline, each.run)]
+    uneven_alone = _uneven_tokens(each.token_difference_alone for each in rounds if each.alone is not each.baseline)
+    if uneven_alone is not None:
+        notes.append(
+            f"Not the same work: output tokens of run and best alone differ by up to {uneven_alone:.0%}; so far the "
+            "set gain may be off."
+        )
+    runs: list[Run] = [run for each in rounds for run in each.runs]
     failed = sum(len(run.failed) for run in runs)
     if failed:
         notes.append(f"{failed} prompts were answered by no host; their rounds have no ratio.")

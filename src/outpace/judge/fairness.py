@@ -53,7 +53,7 @@ def check(
     they were at, at most; None where none tells. ``traced_by`` is what followed every step of the coordinator, if
     anything did.
     """
-    runs = [run for each in rounds for run in (each.baseline, each.run)]
+    runs = [run for each in rounds for run in each.runs]
     requests = [request for run in runs for request in run.requests if request.error is None]
     return [
         _same_tokens(rounds),

@@ -61,7 +61,7 @@ def checks(
     rounds: Sequence[Round], hosts: Mapping[str, HostSeen], trips_ms: Mapping[str, Sequence[float]]
 ) -> list[Check]:
     """Hold ``rounds`` against what was seen of ``hosts``, and against round trips to them and to routers."""
-    runs = [run for each in rounds for run in (each.baseline, each.run) if not run.failed and run.makespan_ms]
+    runs = [run for each in rounds for run in each.runs if not run.failed and run.makespan_ms]
     return [
         _possible(rounds, hosts),
         _no_faster(runs, hosts),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from outpace.judge.comparison import Comparison
 from outpace.judge.stats import Interval, rounds_ratio_interval
@@ -11,10 +12,11 @@ from outpace.judge.stats import Interval, rounds_ratio_interval
 
 @dataclass(frozen=True)
 class Best:
-    """The strategy with the least overhead ratio, against the one that comes next.
+    """The strategy with the highest set gain, against the one that comes next.
 
-    ``advantage`` is the runner-up's median ratio / the winner's: how many times as fast the winner is. ``tied`` names
-    the strategies that the winner cannot be told from, the nearest first.
+    Where not all of them have one, the least overhead ratio decides. ``advantage`` is how many times as fast the winner
+    is as the runner-up, by the medians of that. ``tied`` names the strategies that the winner cannot be told from, the
+    nearest first.
     """
 
     winner: str
@@ -23,24 +25,43 @@ class Best:
     tied: tuple[str, ...]
 
 
+def ranked(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Those of ``comparisons`` that have finished, the best first."""
+    finished = [each for each in comparisons if each.ratio is not None]
+    by_gain = _go_by_gain(finished)
+    return sorted(finished, key=lambda each: median(_times(each, by_gain=by_gain)))
+
+
 def best(comparisons: Iterable[Comparison]) -> Best | None:
     """Find the best of strategies that were measured in one session; None where fewer than two of them finished."""
-    finished = [each for each in comparisons if each.ratio is not None]
-    ranked = sorted(finished, key=lambda each: each.ratio.median if each.ratio else 0.0)
-    if len(ranked) < 2:
+    finished = ranked(comparisons)
+    if len(finished) < 2:
         return None
-    winner, *others = ranked
-    advantages = [rounds_ratio_interval(other.ratios, winner.ratios) for other in others]
+    by_gain = _go_by_gain(finished)
+    mine, *theirs = (_times(each, by_gain=by_gain) for each in finished)
+    advantages = [rounds_ratio_interval(times, mine) for times in theirs]
     tied = [
-        other.strategy for other, advantage in zip(others, advantages, strict=True) if _tied(winner, other, advantage)
+        other.strategy
+        for other, times, advantage in zip(finished[1:], theirs, advantages, strict=True)
+        if _tied(mine, times, advantage)
     ]
-    return Best(winner.strategy, others[0].strategy, advantages[0], tuple(tied))
+    return Best(finished[0].strategy, finished[1].strategy, advantages[0], tuple(tied))
 
 
-def _tied(winner: Comparison, other: Comparison, advantage: Interval) -> bool:
+def _go_by_gain(finished: Iterable[Comparison]) -> bool:
+    """Whether all of them have a set gain that can be counted with."""
+    return all(each.gains and min(each.gains) > 0 for each in finished)
+
+
+def _times(comparison: Comparison, *, by_gain: bool) -> tuple[float, ...]:
+    """By round, the time that the strategy took against that of the best alone, or of the baseline."""
+    return tuple(1 / gain for gain in comparison.gains) if by_gain else comparison.ratios
+
+
+def _tied(mine: Sequence[float], theirs: Sequence[float], advantage: Interval) -> bool:
     """Whether the interval of their ratios leaves open which is faster; with few rounds, whether their ranges meet."""
     if advantage.low is None:
-        return min(other.ratios) <= max(winner.ratios)
+        return min(theirs) <= max(mine)
     return advantage.low <= 1.0
 
 

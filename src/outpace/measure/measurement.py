@@ -1,13 +1,13 @@
-"""The measurement of one strategy: rounds in pairs, and a report on disk after each of them."""
+"""The measurement of one strategy: rounds of runs side by side, and a report on disk after each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from outpace.dispatch import EXPECTING, Outcome
+from outpace.dispatch import EXPECTING, Outcome, limit_of
+from outpace.dispatch.coordinator import as_known
 from outpace.ground.documents import write_whole
 from outpace.ground.errors import Unfinished, UsageError
 from outpace.ground.records import BASELINE, Round, Run, overhead_ratios
@@ -15,14 +15,32 @@ from outpace.judge.comparison import Comparison, compare
 from outpace.judge.efficiency import with_lower_bound
 from outpace.judge.fairness import NOTED, Check, ServedModel, check
 from outpace.judge.gate import DEFAULT_THRESHOLD, Verdict, judge
-from outpace.measure.session import Session
+from outpace.measure.best_alone import find_best_alone
+from outpace.measure.session import ALONE, Session
 from outpace.measure.stopping import why_enough
-from outpace.recording.recording import Scene
+from outpace.recording.recording import Part, Scene
 from outpace.report import document
 from outpace.report.answer import WHAT_IF
 
 FORETOLD = "foretold by a replay, not measured; outpace what-if says how far such replays were off."
+ONE_EACH = (
+    "No sweep was made, so each host had one request in flight, and the best alone as many as are best there: sweep "
+    "first (bench/test_capacity.py), or ask for --limits=adaptive."
+)
 LENGTHS_KNOWN = "It knew how long answers to these prompts were before; --unknown-lengths hides that from it."
+
+
+ORDERS: tuple[tuple[Part, ...], ...] = (
+    ("baseline", "alone", "run"),
+    ("run", "alone", "baseline"),
+    ("baseline", "run", "alone"),
+    ("alone", "run", "baseline"),
+    ("alone", "baseline", "run"),
+    ("run", "baseline", "alone"),
+)
+"""In which order rounds have their runs, one after another: all that there are, each followed by its own reverse, so
+that a machine that drifts one way favours none of them, whatever is compared with whatever."""
+PHASES = {"run": "run", "baseline": "baseline", "alone": "best alone"}
 
 
 class Enough(BaseException):
@@ -44,6 +62,7 @@ class Measurement:
         *,
         report_dir: Path,
         threshold: float = DEFAULT_THRESHOLD,
+        least_gain: float | None = None,
         keep_answers: bool = False,
         within: float | None = None,
         on_round: Callable[[Measurement], None] | None = None,
@@ -58,14 +77,15 @@ class Measurement:
         """Why no round is to follow, where ``within`` decides that."""
         self._within = within
         self.path = report_dir / f"report-{strategy}.json"
-        self._session, self._threshold, self._keep = session, threshold, keep_answers
+        self._session, self._keep = session, keep_answers
+        self._threshold, self._least_gain = threshold, least_gain
         self._on_round = on_round
-        self.phase = "run"
-        """Which of a round's runs is in progress: "run" or "baseline"."""
+        self.phase = PHASES["run"]
+        """What is in progress: "run", "baseline", "best alone", or "finding the best alone"."""
         self._in_work: int | None = None
         self._traced_by: str | None = None
-        self._baseline: Run | None = None
-        self._run: Run | None = None
+        self._made: dict[Part, Run] = {}
+        """The runs of the round in progress."""
 
     @property
     def in_flight(self) -> dict[str, int]:
@@ -73,51 +93,54 @@ class Measurement:
         return self._session.in_flight
 
     def prepare(self) -> None:
-        """Untimed, before a run: even rounds have their baseline here, so that drift favours neither.
+        """Untimed, before a run: what its round has before it is run here, so that drift favours none of them.
 
         Raises ``Enough`` where no round is to follow.
         """
         if self.enough:
             raise Enough
-        self._baseline = self._run = None
+        if self._session.best_alone is None:
+            self.phase = "finding the best alone"
+            self._session.best_alone = find_best_alone(self._session)
+            if self._session.world.recorder is not None:
+                self._session.world.recorder.best_alone = self._session.best_alone
+        self._made = {}
+        order = self._order
+        for part in order[: order.index("run")]:
+            self._make(part)
         self._knock()
-        if len(self.rounds) % 2 == 0:
-            self._run_baseline()
-            self._knock()
 
     def run(self) -> None:
         """The strategy's run, which is timed."""
-        scene = self._scene()
-        outcome = self._session.run(scene)
-        self._run = outcome.run
-        recorded_ms = self._session.world.recorded_makespan_ms(scene, self._session.hosts_of(scene.strategy))
-        if recorded_ms and not outcome.run.failed:
-            self.replay_errors.append(outcome.run.makespan_ms / recorded_ms - 1)
+        outcome = self._execute("run")
         if self._keep:
             self._keep_answers(outcome)
 
     def settle(self) -> None:
-        """Untimed, after a run: odd rounds have their baseline here; then the round is kept and the report written.
+        """Untimed, after a run: what its round has after it is run; then the round is kept and the report written.
 
         Raises ``Unfinished`` where a prompt was answered by no host.
         """
-        if self._run is None:
+        if "run" not in self._made:
             return
-        if self._baseline is None:
-            self._knock()
-            self._run_baseline()
-        assert self._baseline is not None
-        hosts = self._session.learn(self._run, self._baseline)
-        run = with_lower_bound(self._run, self._baseline, hosts)
-        self.rounds.append(Round(with_lower_bound(self._baseline, self._baseline, hosts), run))
-        failed = self._run.failed or self._baseline.failed
-        if failed:
-            whose = "the run" if self._run.failed else "the baseline"
-            first = failed[0]
-            self.problem = (
-                f"in round {len(self.rounds)}, {whose} left {len(failed)} of {len(self._run.requests)} prompts "
-                f"unanswered; prompt {first.prompt}: {first.error}"
-            )
+        order = self._order
+        for part in order[order.index("run") + 1 :]:
+            self._make(part)
+        round_made = self._round()
+        self.rounds.append(round_made)
+        named: tuple[tuple[str, Run | None], ...] = (
+            ("the run", round_made.run),
+            ("the baseline", round_made.baseline),
+            ("the best alone", round_made.alone),
+        )
+        for whose, run in named:
+            if run is not None and run.failed:
+                first = run.failed[0]
+                self.problem = (
+                    f"in round {len(self.rounds)}, {whose} left {len(run.failed)} of {len(run.requests)} prompts "
+                    f"unanswered; prompt {first.prompt}: {first.error}"
+                )
+                break
         if self._within is not None:
             self.enough = why_enough(overhead_ratios(self.rounds), self._within)
         self._write()
@@ -140,7 +163,7 @@ class Measurement:
 
     def judged(self, comparison: Comparison) -> Verdict:
         """What the gate says of ``comparison``, which is one of this measurement."""
-        return judge(comparison, self._threshold, self.problem)
+        return judge(comparison, self._threshold, self.problem, self._least_gain)
 
     def comparison(self) -> Comparison:
         """The strategy against the baseline over the rounds so far."""
@@ -158,9 +181,17 @@ class Measurement:
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
         what_if = session.settings.what_if
         foretold = [f"{WHAT_IF}{', '.join(what_if)}: {FORETOLD}"] if what_if else []
-        remarks = [*foretold, *broken, *([LENGTHS_KNOWN] if guessing else []), *([self.enough] if self.enough else [])]
-        remarks += session.noticed(self.strategy)
-        return compare(self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks)
+        remarks = [
+            *foretold,
+            *broken,
+            *([LENGTHS_KNOWN] if guessing else []),
+            *([ONE_EACH] if self._held_to_one else []),
+            *([self.enough] if self.enough else []),
+            *session.noticed(self.strategy),
+        ]
+        return compare(
+            self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks, session.best_alone
+        )
 
     def fairness(self) -> list[Check]:
         """What must hold for the ratio to mean what it says, over the rounds so far."""
@@ -184,13 +215,46 @@ class Measurement:
         if in_work is not None:
             self._in_work = max(in_work, self._in_work or 0)
 
-    def _run_baseline(self) -> None:
-        self.phase = "baseline"
-        self._baseline = self._session.run(replace(self._scene(), strategy=BASELINE, baseline=True)).run
-        self.phase = "run"
+    @property
+    def _alone_is_baseline(self) -> bool:
+        best = self._session.best_alone
+        return best is not None and (best.host, best.in_flight) == (self._session.baseline_host, 1)
 
-    def _scene(self) -> Scene:
-        return Scene(self.strategy, self.strategy, len(self.rounds))
+    @property
+    def _held_to_one(self) -> bool:
+        """Whether hosts had one in flight for want of a sweep, while the best alone had more."""
+        session, best = self._session, self._session.best_alone
+        by_sweep = self.strategy not in session.routers and limit_of(self.strategy, session.settings.limits) is as_known
+        return by_sweep and not session.knowledge.capacities and best is not None and best.in_flight > 1
+
+    @property
+    def _order(self) -> tuple[Part, ...]:
+        """The runs of the round in progress, in their order; where the baseline is the best alone, it is run once."""
+        order = ORDERS[len(self.rounds) % len(ORDERS)]
+        return tuple(part for part in order if part != "alone" or not self._alone_is_baseline)
+
+    def _make(self, part: Part) -> None:
+        self._knock()
+        self._execute(part)
+
+    def _execute(self, part: Part) -> Outcome:
+        self.phase = PHASES[part]
+        strategy = {"run": self.strategy, "baseline": BASELINE, "alone": ALONE}[part]
+        scene = Scene(strategy, self.strategy, len(self.rounds), part)
+        outcome = self._session.run(scene)
+        self._made[part] = outcome.run
+        recorded_ms = self._session.world.recorded_makespan_ms(scene, outcome.run.hosts)
+        if part != "baseline" and recorded_ms and not outcome.run.failed:
+            self.replay_errors.append(outcome.run.makespan_ms / recorded_ms - 1)
+        return outcome
+
+    def _round(self) -> Round:
+        """The round of the runs that were made."""
+        run, baseline = self._made["run"], self._made["baseline"]
+        hosts = self._session.learn(run, baseline)
+        run, told = (with_lower_bound(each, baseline, hosts) for each in (run, baseline))
+        alone = self._made.get("alone")
+        return Round(told, run, told if alone is None else with_lower_bound(alone, baseline, hosts))
 
     def _write(self) -> None:
         fairness = self.fairness()
@@ -200,9 +264,7 @@ class Measurement:
             self._session.origin_of(self.strategy),
             comparison,
             self.rounds,
-            verdict.threshold,
-            verdict.verdict,
-            verdict.reason,
+            verdict,
             self.replay_errors,
             fairness,
         )

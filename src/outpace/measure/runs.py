@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, limit_of
+from outpace.dispatch.coordinator import MakeLimit
 from outpace.dispatch.ledger import Watcher
 from outpace.engines import Engine
 from outpace.measure import knock
@@ -79,8 +80,12 @@ class Runs:
         *,
         work: Workload | None = None,
         healthy: bool = True,
+        limit: MakeLimit | None = None,
     ) -> Outcome:
-        """Run the session's workload, or other ``work``, over ``hosts`` under ``strategy``, called ``name``."""
+        """Run the session's workload, or other ``work``, over ``hosts`` under ``strategy``, called ``name``.
+
+        ``limit`` is what they may have in flight, where that is not what the user asked for.
+        """
         self._count += 1
         key = f"{self._cache_keys}-{self._count}"
         known = self.knowledge.of_hosts(swept=self._settings.limits != "adaptive")
@@ -98,7 +103,7 @@ class Runs:
                     hosts,
                     cache_key=key,
                     known=known,
-                    limit=limit_of(name, self._settings.limits),
+                    limit=limit or limit_of(name, self._settings.limits),
                     guess=guess,
                 )
             finally:

@@ -16,11 +16,12 @@ import httpx
 
 from outpace.dispatch import Outcome, Strategy, find_strategy
 from outpace.dispatch.ledger import Watcher
+from outpace.dispatch.limits import FixedLimit
 from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.engines import Client, Engine
 from outpace.engines.client import authority_of, network_transport
 from outpace.ground.errors import HostsError, UsageError
-from outpace.ground.records import BASELINE, Round, Run
+from outpace.ground.records import BASELINE, BestAlone, Round, Run
 from outpace.judge.agreement import Agreement
 from outpace.judge.efficiency import HostSpeed
 from outpace.judge.fairness import Check
@@ -45,6 +46,8 @@ ELSEWHERE = (
     "some pytest plugins do. Switch that plugin off for this run (pytest -p no:PLUGIN), or leave out the option that "
     "asks for it."
 )
+ALONE = "pull"
+"""The strategy of the best alone, on one host."""
 
 
 class Session:
@@ -58,6 +61,8 @@ class Session:
         self.settings = settings
         self._watch = watch
         self._hosts: dict[str, str] = {}
+        self.best_alone: BestAlone | None = None
+        """What the runs of the best alone are made on, once that is known."""
 
     def __enter__(self) -> Self:
         settings = self.settings
@@ -130,14 +135,21 @@ class Session:
         return self._clock()
 
     def run(self, scene: Scene) -> Outcome:
-        """Run the workload once as ``scene`` says; a sequential run has the fastest host to itself."""
+        """Run the workload once as ``scene`` says: a sequential run, or that of the best alone, has one host to itself.
+
+        Faults act in strategies' own runs alone.
+        """
         recorder = None if scene.strategy in self.routers else self.world.recorder
         if recorder is not None or self.world.recorder is None:  # what goes through a router is no host's to replay
             self.world.begin(scene)
-        how = self.find_strategy(scene.strategy)
-        outcome = self._runs.execute(scene.strategy, how, self.hosts_of(scene.strategy), healthy=scene.baseline)
-        self.knowledge.learn_lengths(outcome.run)
-        self.agreement.note(outcome.run.requests, outcome.answers)
+        if scene.part == "alone":
+            assert self.best_alone is not None
+            outcome = self._alone(self.best_alone.host, self.best_alone.in_flight)
+        else:
+            how, hosts = self.find_strategy(scene.strategy), self.hosts_of(scene.strategy)
+            outcome = self._runs.execute(scene.strategy, how, hosts, healthy=scene.part == "baseline")
+            self.knowledge.learn_lengths(outcome.run)
+            self.agreement.note(outcome.run.requests, outcome.answers)
         if recorder is not None:
             recorder.end(scene, outcome.run, self._runs.median_round_trips_ms())
         return outcome
@@ -161,6 +173,16 @@ class Session:
             return []
         everyone = self.engines | {strategy: self.routers[strategy]} if strategy in self.routers else self.engines
         return list(dict.fromkeys(said for name, engine in everyone.items() for said in engine.noticed.in_words(name)))
+
+    def run_alone(self, host: str, in_flight: int, turn: int = 0) -> Run:
+        """Run the workload on ``host`` with so many in flight, to see whether it is the best alone."""
+        if self.world.recorder is None:  # what is tried belongs to no round
+            self.world.begin(Scene(ALONE, "best-alone", turn, "alone"))
+        return self._alone(host, in_flight).run
+
+    def _alone(self, host: str, in_flight: int) -> Outcome:
+        """The whole workload on one host, under the shared queue."""
+        return self._runs.execute(ALONE, find_strategy(ALONE), [host], limit=lambda _: FixedLimit(in_flight))
 
     def load(self, host: str, in_flight: int, first: int = 0) -> Run:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""

@@ -32,6 +32,9 @@ def _calibrate(host: RecordedHost, recording: Recording) -> RecordedHost:
     rate = sum(tokens.get(prompt, 0) for _, prompt, _ in solo) / spent_ms * 1000 if spent_ms else 0.0
     if not rate:
         return host
+    one = Level(1, round(rate, 3), round(spent_ms / len(solo) + host.round_trip_ms, 3))
+    levels = {1: one} | {level.in_flight: level for level in host.levels if level.in_flight > 1}
+    host = replace(host, slots=max(host.slots, fitted_levels.slots_told_by(list(levels.values()))))
     gains: defaultdict[int, list[float]] = defaultdict(list)
     walls: defaultdict[int, list[float]] = defaultdict(list)
     pace = Pace(host.name, recording)
@@ -43,7 +46,6 @@ def _calibrate(host: RecordedHost, recording: Recording) -> RecordedHost:
             took_ms = max(each.started_ms + each.wall_ms for each in burst) - min(each.started_ms for each in burst)
             gains[len(burst)].append(gain(works, max(took_ms - host.round_trip_ms, 1e-3)))
             walls[len(burst)] += [each.wall_ms for each in burst]
-    levels = {level.in_flight: level for level in host.levels}
     if gains:
         # The other levels keep their proportion to the one that is known best.
         anchor = max(gains)
@@ -52,7 +54,7 @@ def _calibrate(host: RecordedHost, recording: Recording) -> RecordedHost:
         levels = {n: replace(level, tokens_per_s=round(level.tokens_per_s * scale, 3)) for n, level in levels.items()}
         for n, found in gains.items():
             levels[n] = Level(n, round(median(found) * rate, 3), round(sum(walls[n]) / len(walls[n]), 3))
-    levels[1] = Level(1, round(rate, 3), round(spent_ms / len(solo) + host.round_trip_ms, 3))
+    levels[1] = one
     return replace(host, levels=tuple(levels[n] for n in sorted(levels)))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from outpace.judge.capacity import Level
+from outpace.judge.capacity import BATCHES_ABOVE, Level
 from outpace.recording.recording import Exchange
 
 FIRST_TEXT = re.compile(rb'"(?:response|content|thinking|reasoning|reasoning_content)": ?"[^"]')
@@ -40,6 +41,19 @@ def slots(exchanges: Sequence[Exchange]) -> int:
     spans = [(begin, end - HANDOVER_MS) for begin, end in spans if begin < end - HANDOVER_MS]
     begins, ends = (sorted(each) for each in zip(*spans, strict=True)) if spans else ([], [])
     return max((bisect_right(begins, at) - bisect_right(ends, at) for at in begins), default=1)
+
+
+def slots_told_by(levels: Sequence[Level]) -> int:
+    """How many requests a host works on at once, by its throughput: as many as gave clearly more than fewer did.
+
+    Answers that come in one piece do not show when they had begun, so that ``slots`` sees one at a time.
+    """
+    found, best = 1, math.inf
+    for each in sorted(levels, key=lambda level: level.in_flight):
+        if each.tokens_per_s > BATCHES_ABOVE * best:
+            found = each.in_flight
+        best = each.tokens_per_s if best == math.inf else max(best, each.tokens_per_s)
+    return found
 
 
 def level(in_flight: int, exchanges: Sequence[Exchange]) -> Level | None:

@@ -78,7 +78,7 @@ def _preferences(scene: Scene) -> list[Callable[[RecordedRun], bool]]:
         return of_round(run) and run.strategy == scene.strategy
 
     def same_run(run: RecordedRun) -> bool:
-        return same_strategy(run) and (run.measured is None or run.name == scene.name)
+        return run.is_that_of(scene)
 
     return [same_run, beside, same_strategy, of_round]
 

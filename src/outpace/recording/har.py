@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import outpace
 from outpace.ground.documents import read_json, refused, write_json
 from outpace.ground.errors import quoted
+from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
 from outpace.recording.recording import Exchange, RecordedHost, RecordedRun, Recording
 from outpace.workload.prompts import Generation, workload
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 MOST_HOSTS = 256
 """Each host is held against every exchange. Embedded engines are 64 at most, and what-if adds 64 at a time."""
@@ -57,8 +58,8 @@ def _require_replayable(recording: Recording) -> None:
     _require_bounded(recording)
     _require_hosts(recording)
     names = {host.name for host in recording.hosts}
-    for prompt in recording.workload.prompts:
-        prompt.text.encode()
+    for text in (*(prompt.text for prompt in recording.workload.prompts), _found(recording)):
+        text.encode()
     for exchange in recording.exchanges:
         if exchange.host not in names:
             raise ValueError(f"an entry belongs to {quoted(exchange.host)}, which is none of the hosts")
@@ -81,8 +82,10 @@ def _require_hosts(recording: Recording) -> None:
             raise ValueError(f"{quoted(host.name)} has two levels of the same concurrency")
         for text in (host.name, host.engine, host.engine_version, host.model, host.model_digest):
             (text or "").encode()  # a report repeats it
-    if recording.baseline is not None and recording.baseline not in names:
-        raise ValueError(f"its baseline is {quoted(recording.baseline)}, which is none of the hosts")
+    best = recording.best_alone.host if recording.best_alone else None
+    for what, named in (("baseline", recording.baseline), ("best alone", best)):
+        if named is not None and named not in names:
+            raise ValueError(f"its {what} is {quoted(named)}, which is none of the hosts")
 
 
 def _require_bounded(recording: Recording) -> None:
@@ -115,6 +118,7 @@ def to_har(recording: Recording) -> dict[str, Any]:
                 "created": recording.created,
                 "redacted": recording.redacted,
                 "baseline": recording.baseline,
+                "best_alone": recording.best_alone and asdict(recording.best_alone),
                 "workload": {"prompts": [prompt.text for prompt in recording.workload.prompts], **asdict(generation)},
                 "hosts": [
                     {**asdict(host), "levels": [_told(level) for level in host.levels]} for host in recording.hosts
@@ -200,7 +204,16 @@ def from_har(document: dict[str, Any]) -> Recording:
         ours["baseline"],
         log.get("comment", ""),
         ours["redacted"],
+        _best_alone(ours.get("best_alone")),
     )
+
+
+def _found(recording: Recording) -> str:
+    return recording.best_alone.found if recording.best_alone else ""
+
+
+def _best_alone(told: dict[str, Any] | None) -> BestAlone | None:
+    return None if told is None else BestAlone(**{**told, "in_flight": int(told["in_flight"])})
 
 
 def _level(told: dict[str, Any]) -> Level:

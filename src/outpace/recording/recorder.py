@@ -15,7 +15,7 @@ import httpx
 
 from outpace.engines import Engine
 from outpace.engines.client import authority_of
-from outpace.ground.records import Run
+from outpace.ground.records import BestAlone, Run
 from outpace.judge.capacity import Level
 from outpace.recording import fitted_levels, har
 from outpace.recording.fitted_bursts import calibrated
@@ -106,6 +106,7 @@ class Recorder:
         self._hosts: dict[str, Engine] = {}
         self._trips_ms: dict[str, float] = {}
         self.baseline: str | None = None
+        self.best_alone: BestAlone | None = None
 
     def meet(self, engines: dict[str, Engine]) -> None:
         """Take note of the hosts' engines."""
@@ -151,6 +152,7 @@ class Recorder:
             tuple(self._runs),
             tuple(self._numbered(self._transport.exchanges)),
             self.baseline,
+            best_alone=self.best_alone,
         )
 
     def _host(self, name: str, engine: Engine) -> RecordedHost:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from outpace.engines import Identity
+from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
 from outpace.workload.prompts import Workload
 
@@ -36,19 +38,23 @@ class RecordedHost:
         return Identity(self.engine, self.protocol, self.engine_version, {self.model: self.model_digest})
 
 
+Part = Literal["run", "baseline", "alone"]
+"""Which run of its round one is: that of the strategy, the baseline, or that of the best alone."""
+
+
 @dataclass(frozen=True)
 class Scene:
-    """Which run is in progress: that of ``strategy`` in a round of ``measured``, or the ``baseline`` of that round."""
+    """Which run is in progress: that of ``strategy`` in a round of ``measured``, as ``part`` of that round."""
 
     strategy: str = ""
     measured: str = ""
     round: int = 0
-    baseline: bool = False
+    part: Part = "run"
 
     @property
     def name(self) -> str:
         """What a recording calls this run."""
-        return f"{self.measured}#{self.round}" + ("/baseline" if self.baseline else "")
+        return f"{self.measured}#{self.round}" + ("" if self.part == "run" else f"/{self.part}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,17 @@ class RecordedRun:
     round: int
     hosts: tuple[str, ...]
     makespan_ms: float | None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one of the best alone, whatever its strategy."""
+        return self.name.endswith("/alone")
+
+    def is_that_of(self, scene: Scene) -> bool:
+        """Whether ``scene`` replays it; what is of no strategy's round may be that of any, but never the best alone."""
+        if (self.strategy, self.round) != (scene.strategy, scene.round):
+            return False
+        return self.name == scene.name or (self.measured is None and scene.part != "alone")
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,11 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole recording. ``baseline`` is the host that the baseline ran on; ``comment`` says where it comes from."""
+    """A whole recording.
+
+    ``baseline`` is the host that the baseline ran on, ``best_alone`` what the third run of each round was made on, None
+    where there was none; ``comment`` says where it comes from.
+    """
 
     created: str
     hosts: tuple[RecordedHost, ...]
@@ -109,6 +130,7 @@ class Recording:
     baseline: str | None = None
     comment: str = ""
     redacted: bool = False
+    best_alone: BestAlone | None = None
 
     def of_host(self, name: str) -> Sequence[Exchange]:
         """The exchanges of the host called ``name``, in their order."""
@@ -128,12 +150,6 @@ class Recording:
 
     def makespan_ms(self, scene: Scene, hosts: tuple[str, ...]) -> float | None:
         """The recorded makespan of the run that ``scene`` replays over ``hosts``, None where there is none."""
-        found = [
-            run
-            for run in self.runs
-            if (run.strategy, run.round) == (scene.strategy, scene.round)
-            and run.measured in (scene.measured, None)
-            and set(run.hosts) == set(hosts)
-        ]
+        found = [run for run in self.runs if run.is_that_of(scene) and set(run.hosts) == set(hosts)]
         found.sort(key=lambda run: run.name != scene.name)
         return found[0].makespan_ms if found else None

@@ -34,6 +34,8 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     yield from _changed("overhead ratio", old["summary"]["overhead_ratio"], new["summary"]["overhead_ratio"])
+    yield from _changed("set gain", old["summary"]["set_gain"], new["summary"]["set_gain"])
+    yield from _changed("best alone", old["summary"]["best_alone"], new["summary"]["best_alone"])
     yield from _changed("gate", old["gate"], new["gate"])
     yield from _changed("hosts", old["hosts"], new["hosts"])
     yield from _changed("workload", old["workload"], new["workload"])
@@ -41,8 +43,11 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     if len(before) != len(after):
         yield f"rounds: from {len(before)} to {len(after)}"
     for number, (was, now) in enumerate(zip(before, after, strict=False), start=1):
-        for which in ("run", "baseline"):
-            yield from _run_differences(f"round {number}, {which}", was[which], now[which])
+        for which in ("run", "baseline", "alone"):
+            if was[which] is None or now[which] is None:
+                yield from _changed(f"round {number}, {which}", *(each[which] and "a run" for each in (was, now)))
+            else:
+                yield from _run_differences(f"round {number}, {which}", was[which], now[which])
     yield from _changed("summary of the hosts", old["summary"]["hosts"], new["summary"]["hosts"])
     yield from _changed("notes", old["summary"].get("notes"), new["summary"].get("notes"))
 

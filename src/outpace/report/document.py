@@ -16,9 +16,11 @@ from outpace.ground.errors import DocumentInvalid
 from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
 from outpace.judge.comparison import Comparison, HostFigures
 from outpace.judge.fairness import Check
+from outpace.judge.gate import Verdict
+from outpace.judge.stats import Interval
 from outpace.workload.prompts import Workload
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 MOST_REPORTS = 256
 """Of one folder: one for each strategy and router."""
@@ -67,9 +69,7 @@ def build(
     origin: Origin,
     comparison: Comparison,
     rounds: Sequence[Round],
-    threshold: float,
-    verdict: str,
-    reason: str,
+    verdict: Verdict,
     replay_errors: Sequence[float] = (),
     fairness: Sequence[Check] = (),
 ) -> dict[str, Any]:
@@ -79,7 +79,6 @@ def build(
     what must hold for the ratio to mean what it says.
     """
     generation = origin.workload.generation
-    ratio = comparison.ratio
     return {
         "schema_version": SCHEMA_VERSION,
         "created": origin.created,
@@ -98,26 +97,25 @@ def build(
         "rounds": [
             {
                 "overhead_ratio": _rounded(each.overhead_ratio, 6),
+                "set_gain": _rounded(each.set_gain, 6),
                 "baseline": _run(each.baseline),
                 "run": _run(each.run),
+                "alone": None if each.alone is None or each.alone is each.baseline else _run(each.alone),
             }
             for each in rounds
         ],
         "summary": {
             "rounds": comparison.rounds,
-            "overhead_ratio": {
-                "median": _rounded(ratio.median if ratio else None, 6),
-                "low": _rounded(ratio.low if ratio else None, 6),
-                "high": _rounded(ratio.high if ratio else None, 6),
-                "confidence": ratio.confidence if ratio else None,
-            },
+            "overhead_ratio": _interval(comparison.ratio),
+            "set_gain": comparison.gain and _interval(comparison.gain),
+            "best_alone": comparison.best_alone and asdict(comparison.best_alone),
             "overhead_ratio_per_token": _rounded(comparison.ratio_per_token, 6),
             "speedup": _rounded(comparison.speedup, 6),
             "dispatch_efficiency": _rounded(comparison.dispatch_efficiency, 6),
             "hosts": {name: _host_figures(figures) for name, figures in comparison.hosts.items()},
             "notes": list(comparison.notes),
         },
-        "gate": {"threshold": threshold, "verdict": verdict, "reason": reason},
+        "gate": asdict(verdict),
         "fairness": [asdict(each) for each in fairness],
         "replay_error": {
             "runs": len(replay_errors),
@@ -127,6 +125,11 @@ def build(
         if replay_errors
         else None,
     }
+
+
+def _interval(found: Interval | None) -> dict[str, Any]:
+    ends = {key: _rounded(getattr(found, key, None), 6) for key in ("median", "low", "high")}
+    return {**ends, "confidence": found.confidence if found else None}
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -166,7 +169,14 @@ def rounds_from(document: dict[str, Any]) -> list[Round]:
 
     Raises ``DocumentInvalid`` where a makespan or a wall time is null: a published report may not tell them.
     """
-    return [Round(_run_from(each["baseline"]), _run_from(each["run"])) for each in document["rounds"]]
+    return [_round_from(each) for each in document["rounds"]]
+
+
+def _round_from(found: dict[str, Any]) -> Round:
+    baseline, run = _run_from(found["baseline"]), _run_from(found["run"])
+    if found["alone"] is not None:
+        return Round(baseline, run, _run_from(found["alone"]))
+    return Round(baseline, run, None if found["set_gain"] is None else baseline)
 
 
 def _run_from(found: dict[str, Any]) -> Run:
@@ -192,12 +202,24 @@ def write(path: Path, document: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read and validate a report; raises ``DocumentInvalid`` that says what is wrong and where."""
+    """Read and validate a report; raises ``DocumentInvalid`` that says what is wrong and where.
+
+    What version 1.0 did not have is null in it.
+    """
     document = read_json(path, "report")
-    if document["summary"]["overhead_ratio"]["median"] is None and any(
-        each["overhead_ratio"] is not None for each in document["rounds"]
-    ):
-        raise refused(f"The report {path} has rounds with an overhead ratio, and no median of it. Measure again.")
+    summary, rounds = document["summary"], document["rounds"]
+    for each in rounds:
+        each.setdefault("set_gain", None)
+        each.setdefault("alone", None)
+    for name in ("set_gain", "best_alone"):
+        summary.setdefault(name, None)
+    document["gate"].setdefault("least_gain", None)
+    for name, said in (("overhead_ratio", "an overhead ratio"), ("set_gain", "a set gain")):
+        told = summary[name] is not None and summary[name]["median"] is not None
+        if not told and any(each[name] is not None for each in rounds):
+            raise refused(f"The report {path} has rounds with {said}, and no median of it. Measure again.")
+    if summary["set_gain"] is not None and summary["best_alone"] is None:
+        raise refused(f"The report {path} has a set gain, and does not tell which host is the best alone.")
     return document
 
 

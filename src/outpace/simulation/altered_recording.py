@@ -96,7 +96,7 @@ def altered_in_words(recording: Recording, changes: Sequence[Alteration]) -> tup
     if said:
         runs = tuple(replace(run, makespan_ms=None) for run in found.runs)
         comment = f"{found.comment} What if, {', '.join(said)}; not measured so.".strip()
-        found = replace(found, runs=runs, comment=comment)
+        found = replace(found, runs=runs, comment=comment, best_alone=None)
         if not _baseline_stands(recording, found, like):
             found = replace(found, baseline=None)  # a session finds the fastest itself
     return found, said
