@@ -133,7 +133,7 @@ def test_doctor_names_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 1
     assert "dead: not reached." in said
     assert "takes no connection" in said
-    assert "no model in common" in said
+    assert "hosts call their models differently (a m, b n)" in said
 
 
 def test_doctor_knows_a_model_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,11 @@ def ollama(model: str, *, pause_s: float = 0.002, refuses: str | None = None) ->
 
         def do_GET(self) -> None:
             self.server.note(self, {})
-            said = {"/api/version": {"version": "0.9.1"}, "/api/tags": {"models": [{"name": model, "digest": "d1"}]}}
+            said = {
+                "/api/version": {"version": "0.9.1"},
+                "/api/tags": {"models": [{"name": model, "digest": "d1"}]},
+                "/api/ps": {"models": []},
+            }
             self._say(200 if self.path in said else 404, said.get(self.path, {"error": "not found"}))
 
         def do_POST(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from outpace.engines.detect import engine_for
 from outpace.ground.errors import RequestFailed
 from outpace.ground.hosts import Host
 from outpace.workload.prompts import Generation
-from scripted import Answer, Server, serving
+from scripted import Answer, Asked, Server, serving
 
 OLLAMA, OPENAI = (Identity(name, name, None, {"m": None}) for name in ("ollama", "openai"))
 SETTINGS = Generation(max_tokens=64)
@@ -79,6 +79,13 @@ def spoken() -> Iterator[Spoken]:
         portal.wrap_async_context_manager(Client(timeout_s=10)) as client,
     ):
         yield Spoken(portal, server, client, said)
+
+
+@contextmanager
+def listening(*hosts: Callable[[Asked], Answer | None]) -> Iterator[list[Server]]:
+    """Servers that run beside a test which blocks, such as one of a whole session."""
+    with start_blocking_portal() as portal, ExitStack() as stack:
+        yield [stack.enter_context(portal.wrap_async_context_manager(serving(host))) for host in hosts]
 
 
 def chat(text: str | None = None, reason: Any = None, **more: Any) -> dict[str, Any]:

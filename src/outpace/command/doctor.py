@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import email.utils
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -13,9 +13,11 @@ from typing import Any
 
 import anyio
 
-from outpace.engines import Client, Engine, connect, embedded
+from outpace.engines import Client, Engine, Identity, embedded
 from outpace.engines.client import clean
-from outpace.ground.errors import HostsError, RequestFailed, UsageError
+from outpace.engines.detect import engine_for, look_at
+from outpace.engines.models import by_host, choose, differently
+from outpace.ground.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, resolve
 
 LOOKS_S = 5.0
@@ -62,43 +64,54 @@ def examine(
         if isinstance(hosts, EmbeddedHosts):
             engines = stack.enter_context(embedded.running(hosts.count, slots=hosts.slots, rtt_ms=hosts.rtt_ms))
             hosts = [Host(engine.name, engine.url) for engine in engines]
-        return anyio.run(_examine, resolve(hosts, allow_public=allow_public), model)
+        asked = by_host(model, [host.name for host in hosts])
+        return anyio.run(_examine, resolve(hosts, allow_public=allow_public), asked, allow_public)
 
 
-async def _examine(hosts: Sequence[Host], model: str | None) -> Diagnosis:
+async def _examine(hosts: Sequence[Host], asked: Mapping[str, str], allow_public: bool) -> Diagnosis:
     findings = {host.name: Finding(host.name) for host in hosts}
-    async with Client(timeout_s=LOOKS_S) as client, anyio.create_task_group() as looks:
-        for host in hosts:
-            looks.start_soon(_look, client, host, model, findings[host.name])
-    found = tuple(findings.values())
-    reached = [set(finding.models) for finding in found if finding.models]
-    common = tuple(sorted(set.intersection(*reached))) if reached else ()
     problems = []
-    if len(reached) > 1 and not common and model is None:
-        problems.append("The hosts have no model in common: install the same one on all, and name it by --model.")
-    return Diagnosis(found, common, tuple(problems))
+    async with Client(timeout_s=LOOKS_S) as client:
+        looked = await look_at(client, hosts, wait_s=LOOKS_S)
+        for name, each in looked.items():
+            if isinstance(each, HostUnusable):
+                findings[name].problems.append(str(each))
+        found = [each for each in looked.values() if not isinstance(each, HostUnusable)]
+        models: dict[str, str] = {}
+        try:
+            models = choose(found, asked, allow_public=allow_public)
+            if said := differently(models):
+                findings[found[0][0].name].seen.append(said)
+        except UsageError as error:
+            problems.append(str(error))
+        async with anyio.create_task_group() as looks:
+            for host, identity in found:
+                looks.start_soon(_look, client, host, identity, models.get(host.name), findings[host.name])
+    reached = [set(identity.models) for _, identity in found]
+    common = tuple(sorted(set.intersection(*reached))) if reached else ()
+    return Diagnosis(tuple(findings.values()), common, tuple(problems))
 
 
-async def _look(client: Client, host: Host, model: str | None, finding: Finding) -> None:
-    try:
-        engine = (await connect(client, [host], model=model, wait_s=LOOKS_S))[host.name]
-        finding.models = tuple(engine.identity.models)
-        version = f" {engine.identity.version}" if engine.identity.version else ""
-        finding.seen.append(f"{engine.identity.engine}{version} speaks the {engine.identity.protocol} protocol")
-        await _look_at_model(client, engine, finding)
-        await _time(client, engine, finding)
-    except (UsageError, RequestFailed) as error:
-        finding.problems.append(str(error))
-
-
-async def _look_at_model(client: Client, engine: Engine, finding: Finding) -> None:
-    if engine.identity.protocol != "ollama":
-        finding.seen.append(f"{clean(engine.model)} is loaded")
+async def _look(client: Client, host: Host, identity: Identity, model: str | None, finding: Finding) -> None:
+    finding.models = tuple(identity.models)
+    version = f" {identity.version}" if identity.version else ""
+    finding.seen.append(f"{identity.engine}{version} speaks the {identity.protocol} protocol")
+    elsewhere = [(name, place) for name in identity.models if (place := identity.offer(name).elsewhere)]
+    finding.seen += [
+        f"its model {clean(name, 80)} is answered by {clean(place)}, not by it" for name, place in elsewhere[:5]
+    ]
+    if len(elsewhere) > 5:
+        finding.seen.append(f"so are {len(elsewhere) - 5} more")
+    if model is None:
         return
-    loaded = (await client.get(engine.host, "/api/ps")).json().get("models")
-    names = [each.get("name") for each in loaded if isinstance(each, dict)] if isinstance(loaded, list) else []
-    state = "is loaded" if engine.model in names else "is cold: the warm-up will load it, which no round counts"
-    finding.seen.append(f"{clean(engine.model)} {state}")
+    state = {None: "may be loaded or not: it does not say", True: "is loaded"}.get(
+        identity.offer(model).loaded, "is cold: the warm-up will load it, which no round counts"
+    )
+    finding.seen.append(f"{clean(model)} {state}")
+    try:
+        await _time(client, engine_for(client, host, identity, model), finding)
+    except RequestFailed as error:
+        finding.problems.append(str(error))
 
 
 async def _time(client: Client, engine: Engine, finding: Finding) -> None:
@@ -137,12 +150,13 @@ def add_to(commands: Any) -> None:
     """Declare the command among argparse's ``commands``."""
     parser = commands.add_parser("doctor", help="look at the hosts in a few seconds, before anything is measured")
     parser.add_argument("--hosts", action="append", default=[], metavar="HOSTS", help="as for run")
-    parser.add_argument("--model", metavar="NAME", help="the model that all hosts are to have")
+    parser.add_argument("--model", action="append", metavar="NAME", help="as for run")
     parser.add_argument("--allow-public", action="store_true", help="let public addresses be spoken to")
     parser.set_defaults(do=_doctor)
 
 
 def _doctor(given: argparse.Namespace, _rest: Sequence[str]) -> int:
-    diagnosis = examine(parse(given.hosts), model=given.model, allow_public=given.allow_public)
+    model = ",".join(given.model) if given.model else None
+    diagnosis = examine(parse(given.hosts), model=model, allow_public=given.allow_public)
     print("\n".join(in_words(diagnosis)))  # noqa: T201
     return 0 if diagnosis.healthy else 1

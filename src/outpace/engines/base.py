@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from outpace.engines.client import Client, error_text, failure
@@ -34,13 +34,45 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What is known of a model that a host lists.
+
+    ``elsewhere`` says who answers for it where that is not the host; ``loaded`` is None where nothing tells it;
+    ``own_name`` is its name where it is listed by another. One that is not to be taken ``unasked`` is an adapter, or
+    has a name as embedders have.
+    """
+
+    digest: str | None = None
+    elsewhere: str | None = None
+    makes_text: bool = True
+    loaded: bool | None = None
+    own_name: str | None = None
+    unasked: bool = True
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which engine answers on a host, and what it serves; ``models`` maps a model's name to its digest or None."""
 
     engine: str
     protocol: str
     version: str | None
-    models: dict[str, str | None]
+    models: Mapping[str, str | None]
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+
+    def offer(self, model: str) -> Offer:
+        """What is known of ``model``, or of the nearest pattern that takes it."""
+        if model in self.models:
+            return self.offers.get(model) or Offer(self.models[model])
+        patterns = [name for name in self.models if takes(name, model)]
+        return self.offers.get(max(patterns, key=len), Offer()) if patterns else Offer()
+
+
+def takes(pattern: str, model: str) -> bool:
+    """Whether ``pattern``, which a gateway lists with one star in it, stands for ``model``, too."""
+    before, star, after = pattern.partition("*")
+    fits = len(model) >= len(before) + len(after) and model.startswith(before) and model.endswith(after)
+    return bool(star) and "*" not in after and fits
 
 
 class Engine(Protocol):
@@ -54,7 +86,9 @@ class Engine(Protocol):
     server_includes_queue: bool
     """Whether the server times that the engine has told so far include the wait in its queue."""
     noticed: Noticed
-    """What its answers gave to notice."""
+    """What it gave to notice."""
+    elsewhere: str | None
+    """Who answers in its place, as far as it tells; None where it does so itself."""
 
     async def generate(
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None

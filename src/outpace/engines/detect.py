@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import anyio
 
-from outpace.engines.base import Engine, Identity, reply_ok
-from outpace.engines.client import Client, clean, error_text, unauthorized
+from outpace.engines.base import Engine, Identity, Offer, reply_ok
+from outpace.engines.client import Client, Reply, clean, error_text, unauthorized
+from outpace.engines.models import choose, differently, distinct, eligible, listed, named, require_usable
+from outpace.engines.offers import entries, names, of_ollama, of_openai, text
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
 from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
@@ -24,59 +25,85 @@ async def connect(
     client: Client,
     hosts: Sequence[Host],
     *,
-    model: str | None = None,
+    model: str | Mapping[str, str] | None = None,
     protocol: str | None = None,
     wait_s: float = 60.0,
     version: str | None = None,
+    allow_public: bool = False,
 ) -> dict[str, Engine]:
-    """Find the engine of every host and the model that all of them are to use.
+    """Find the engine of every host and the model that each is to use: ``model``, of all hosts or by host.
 
     ``protocol`` ("ollama" or "openai") is taken as given, else found. An engine that is still loading is waited for,
     ``wait_s`` seconds at most. ``version`` is taken where it is known better than the engines tell it. Raises
-    ``HostUnusable`` naming the host, or ``ModelMissing`` naming its models.
+    ``HostUnusable`` naming the host, ``ModelMissing`` naming its models, or ``HostNotPrivate`` where somebody else
+    answers for the model and ``allow_public`` is not set.
     """
+    looked = await look_at(client, hosts, protocol=protocol, wait_s=wait_s)
+    if problems := [str(each) for each in looked.values() if isinstance(each, HostUnusable)]:
+        raise HostUnusable(" ".join(problems))
+    found = [each for each in looked.values() if not isinstance(each, HostUnusable)]
+    asked = dict.fromkeys(looked, model) if isinstance(model, str) else model or {}
+    models = choose(found, asked, allow_public=allow_public)
+    engines = {
+        host.name: engine_for(client, host, replace(identity, version=version or identity.version), models[host.name])
+        for host, identity in found
+    }
+    if said := differently(models):
+        next(iter(engines.values())).noticed.of_host(said)
+    return engines
+
+
+async def look_at(
+    client: Client, hosts: Sequence[Host], *, protocol: str | None = None, wait_s: float = 60.0
+) -> dict[str, tuple[Host, Identity] | HostUnusable]:
+    """Find out which engine each of ``hosts`` has and what it offers, or why it cannot be used, by name."""
     if protocol is not None and protocol not in PROTOCOLS:
         raise UsageError(f"--protocol={protocol}: there is no such protocol; it is one of {', '.join(PROTOCOLS)}.")
-    identities: dict[str, tuple[Host, Identity]] = {}
-
-    problems: dict[str, HostUnusable] = {}
+    found: dict[str, tuple[Host, Identity] | HostUnusable] = {}
 
     async def look(host: Host) -> None:
         try:
-            identities[host.name] = await _identify(client, host, protocol, wait_s)
+            found[host.name] = await _identify(client, host, protocol, wait_s)
         except HostUnusable as error:
-            problems[host.name] = error
+            found[host.name] = error
 
     async with anyio.create_task_group() as looks:
         for host in hosts:
             looks.start_soon(look, host)
-    if problems:
-        raise HostUnusable(" ".join(str(problems[host.name]) for host in hosts if host.name in problems))
-    found = [identities[host.name] for host in hosts]
-    models = _choose_models(found, model)
-    return {
-        host.name: engine_for(client, host, replace(identity, version=version or identity.version), models[host.name])
-        for host, identity in found
-    }
+    return {host.name: found[host.name] for host in hosts}
 
 
-async def connect_routers(client: Client, routers: Sequence[Host], model: str, wait_s: float) -> dict[str, Engine]:
-    """Find what each router speaks, and the model to ask it for: ``model`` if it offers that, else the only one.
+async def connect_routers(
+    client: Client,
+    routers: Sequence[Host],
+    model: str,
+    wait_s: float,
+    *,
+    asked: Mapping[str, str] | None = None,
+    allow_public: bool = False,
+) -> dict[str, Engine]:
+    """Find what each router speaks, and what to ask it for: what is ``asked`` of it, or the hosts' ``model``.
 
-    Raises ``HostUnusable``, or ``ModelMissing`` where it offers several and not that one.
+    It may be the only one that it offers, or one that a pattern takes. Raises ``HostUnusable``, ``ModelMissing`` where
+    it is unclear which, or ``HostNotPrivate`` as ``connect`` does.
     """
+    looked = await look_at(client, routers, wait_s=wait_s)
+    if problems := [str(each) for each in looked.values() if isinstance(each, HostUnusable)]:
+        raise HostUnusable(" ".join(problems))
     found: dict[str, Engine] = {}
-    for host in routers:
-        found |= await connect(client, [host], wait_s=wait_s)
-    for name, router in found.items():
-        models = router.identity.models
-        if model not in models and len(models) > 1:
-            raise ModelMissing(
-                f"Router {name} does not offer the model {clean(model)} of its hosts, but {_listed(router.identity)}. "
-                "Let it offer that name, or only one."
-            )
-        chosen = model if model in models else next(iter(models))
-        found[name] = engine_for(client, router.host, router.identity, chosen)
+    for router, identity in (each for each in looked.values() if not isinstance(each, HostUnusable)):
+        wanted = (asked or {}).get(router.name, model)
+        chosen = named(identity, wanted)
+        if chosen is None:
+            own = distinct(eligible(identity, allow_public=allow_public), identity)
+            if len(own) != 1 or (asked and router.name in asked and set(asked.values()) != {wanted}):
+                raise ModelMissing(
+                    f"Router {router.name} does not offer the model {clean(wanted)} of its hosts, but "
+                    f"{listed(identity)}. Let it offer that name, or only one, or say --model={router.name}=NAME."
+                )
+            chosen = own[0]
+        require_usable(router, identity, chosen, allow_public=allow_public)
+        found[router.name] = engine_for(client, router, identity, chosen)
     return found
 
 
@@ -120,13 +147,7 @@ async def _probe_ollama(client: Client, host: Host) -> Identity | None:
     version = await reply_ok(client, host, "/api/version")
     if not version or not isinstance(version.get("version"), str):
         return None
-    tags = await reply_ok(client, host, "/api/tags") or {}
-    models = {
-        name: _text(entry.get("digest"))
-        for entry in _entries(tags.get("models"))
-        for name in _names(entry.get("name") or entry.get("model"))
-    }
-    return Identity("ollama", "ollama", clean(version["version"]), models)
+    return _identity("ollama", "ollama", clean(version["version"]), await of_ollama(client, host))
 
 
 async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity | None:
@@ -140,66 +161,31 @@ async def _probe_openai(client: Client, host: Host, wait_s: float) -> Identity |
         raise HostUnusable(f"Host {host.name} ({host.url}) {unauthorized(host, reply.status, said)}")
     if reply.status == 503:
         raise HostUnusable(f"Host {host.name} ({host.url}) was still loading after {wait_s:g} s.")
-    entries = _entries(reply.json().get("data"))
-    models: dict[str, str | None] = {}
-    for entry in entries:
-        aliases = entry.get("aliases")
-        models.update(dict.fromkeys(_names(entry.get("id"), *(aliases if isinstance(aliases, list) else ()))))
-    if reply.status != 200 or not models:
+    listed = entries(reply.json().get("data"))
+    if reply.status != 200 or not any(names(entry.get("id")) for entry in listed):
         return None
-    owners = [entry.get("owned_by") for entry in entries]
-    if "llamacpp" in owners or reply.headers.get("server") == "llama.cpp":
-        properties = await reply_ok(client, host, "/props") or {}
-        return Identity("llama-server", "openai", _text(properties.get("build_info")), models)
+    engine, version = await _engine(client, host, reply, [entry.get("owned_by") for entry in listed])
+    return _identity(engine, "openai", version, await of_openai(client, host, listed, engine))
+
+
+async def _engine(client: Client, host: Host, models: Reply, owners: list[Any]) -> tuple[str, str | None]:
+    """Which engine has listed ``models`` owned by ``owners``, and its version; raises ``RequestFailed``."""
+    if "llamacpp" in owners or models.headers.get("server") == "llama.cpp":
+        properties = await client.get(host, "/props")
+        if properties.status == 401:  # the list is for everyone there, and prompts are not
+            raise HostUnusable(f"Host {host.name} ({host.url}) {unauthorized(host, 401, error_text(properties.body))}")
+        return "llama-server", text(properties.json().get("build_info")) if properties.status == 200 else None
+    if "llama-swap" in owners:
+        return "llama-swap", None
+    if any(isinstance(owner, str) and owner.replace("-", "_") == "organization_owner" for owner in owners):
+        return "lmstudio", None
     version = await reply_ok(client, host, "/version") or {}
     if "vllm" in owners:
-        return Identity("vllm", "openai", _text(version.get("version")), models)
+        return "vllm", text(version.get("version"))
     ollama = await reply_ok(client, host, "/api/version") or {}
     engine = "ollama" if isinstance(ollama.get("version"), str) else "openai"
-    return Identity(engine, "openai", _text(ollama.get("version") or version.get("version")), models)
+    return engine, text(ollama.get("version")) or text(version.get("version"))
 
 
-def _entries(found: Any) -> list[dict[str, Any]]:
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _names(*found: Any) -> list[str]:
-    """Those of ``found`` that can name a model in a request: text, without half of a surrogate pair."""
-    return [each for each in found if isinstance(each, str) and each and each == each.encode(errors="replace").decode()]
-
-
-def _text(found: Any) -> str | None:
-    return clean(found) if isinstance(found, str) else None
-
-
-def _choose_models(found: Sequence[tuple[Host, Identity]], wanted: str | None) -> dict[str, str]:
-    """The model of each host: the one asked for, the one that all have in common, or the only one of each."""
-    if wanted is not None:
-        return {host.name: _find_model(host, identity, wanted) for host, identity in found}
-    for host, identity in found:
-        if not identity.models:
-            raise ModelMissing(f"Host {host.name} ({host.url}) has no model: install one there, the same on all hosts.")
-    common = [name for name in found[0][1].models if all(name in identity.models for _, identity in found)]
-    if common:
-        return {host.name: common[0] for host, _ in found}
-    if all(len(identity.models) == 1 for _, identity in found):
-        return {host.name: next(iter(identity.models)) for host, identity in found}
-    has = "; ".join(f"{host.name} has {_listed(identity)}" for host, identity in found)
-    raise ModelMissing(
-        f"The hosts have no model in common: {has}. Install the same model on all, and name it by --model."
-    )
-
-
-def _find_model(host: Host, identity: Identity, wanted: str) -> str:
-    for name in (wanted, f"{wanted}:latest"):
-        if name in identity.models:
-            return name
-    raise ModelMissing(
-        f"Host {host.name} ({host.url}) does not have the model {clean(wanted)}. It has {_listed(identity)}. Name one "
-        "that all hosts have by --model, or install it there."
-    )
-
-
-def _listed(identity: Identity) -> str:
-    names, more = [clean(name, 80) for name in islice(identity.models, 20)], len(identity.models) - 20
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "") if names else "none"
+def _identity(engine: str, protocol: str, version: str | None, offers: Mapping[str, Offer]) -> Identity:
+    return Identity(engine, protocol, version, {name: offer.digest for name, offer in offers.items()}, offers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from outpace.engines.answer import Answer
 from outpace.engines.base import Completion, Identity, failure_in, largest_answer, parse_object, words
-from outpace.engines.client import Client
+from outpace.engines.client import Client, clean
 from outpace.engines.figures import NOT_TOLD, Told, count, number
 from outpace.engines.lines import Lines
 from outpace.engines.noticed import Noticed
@@ -35,6 +35,7 @@ class OllamaEngine:
         self._client = client
         self.host, self.identity, self.model = host, identity, model
         self.noticed = Noticed()
+        self.elsewhere = identity.offer(model).elsewhere
 
     async def ping(self) -> None:
         """Ask for the version: the cheapest request there is. Raises ``RequestFailed``."""
@@ -91,6 +92,8 @@ class OllamaEngine:
             answer.think(thought)
         if part.get("done") is True:
             last.update(part)
+            if isinstance(remote := part.get("remote_host"), str) and remote:
+                self.elsewhere = clean(remote)
             answer.end(part.get("done_reason"))
 
     def _raise_for_no_end(self, *, whole: bool) -> None:

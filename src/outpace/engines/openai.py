@@ -36,6 +36,7 @@ class OpenAIEngine:
         self.resets_cache = identity.engine in ("llama-server", "vllm")
         self.server_includes_queue = True
         self.noticed = Noticed()
+        self.elsewhere = identity.offer(model).elsewhere
 
     async def ping(self) -> None:
         """Ask for health, or the models where the engine has no health to tell. Raises ``RequestFailed``."""

@@ -178,6 +178,22 @@ def is_private(address: str) -> bool:
     return any(ip.version == network.version and ip in network for network in PRIVATE_NETWORKS)
 
 
+def public_place(url: str) -> str | None:
+    """Scheme and host of ``url``, which somebody else named, where that is public; None where it is private or unknown.
+
+    Names without a dot are known to those who use them alone; others are looked up here.
+    """
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname
+        if not name or not parts.scheme.startswith("http") or not ("." in name or ":" in name):
+            return None
+        addresses = [str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError, ValueError):
+        return None
+    return None if all(map(is_private, addresses)) else f"{parts.scheme}://{name}"
+
+
 def resolve(hosts: Iterable[Host], *, allow_public: bool = False) -> list[Host]:
     """Give each host the addresses that its name has now, all of them checked.
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self, TypeVar
@@ -93,7 +93,7 @@ class Session:
             )
             blotted = settings.recording is not None and settings.recording.redacted
             self.agreement = Agreement(settings.workload, blotted=blotted)
-            self.ordered = self._warm_up(WarmUp(everyone, settings.workload, settings.timeout_s))
+            self.ordered = self._warm_up(self._warming(everyone))
             if self.world.recorder is not None:
                 self.world.recorder.meet(self.engines)
                 self.world.recorder.baseline = self.baseline_host
@@ -218,6 +218,11 @@ class Session:
         if strategy not in self.routers:
             return self.origin
         return replace(self.origin, hosts=(*self.origin.hosts, _entry(self.routers[strategy])))
+
+    def _warming(self, engines: Mapping[str, Engine]) -> WarmUp:
+        settings = self.settings
+        replayed = settings.recording is not None  # then no prompt goes anywhere
+        return WarmUp(engines, settings.workload, settings.timeout_s, allow_public=settings.allow_public or replayed)
 
     def _faults(self) -> ActingFaults | None:
         """What goes wrong in this session, if anything does; raises ``UsageError``."""

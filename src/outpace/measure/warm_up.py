@@ -10,6 +10,7 @@ import anyio
 from outpace.dispatch import Coordinator, Outcome, find_strategy
 from outpace.dispatch.expectation import work_of
 from outpace.engines import Engine
+from outpace.engines.models import elsewhere
 from outpace.ground.errors import HostUnusable
 from outpace.ground.records import BASELINE
 from outpace.workload.prompts import Workload
@@ -29,10 +30,16 @@ class Timed:
 
 
 class WarmUp:
-    """What every session does to ``engines`` before it measures; ``timeout_s`` is what one attempt may take."""
+    """What every session does to ``engines`` before it measures; ``timeout_s`` is what one attempt may take.
 
-    def __init__(self, engines: Mapping[str, Engine], workload: Workload, timeout_s: float) -> None:
+    Unless ``allow_public``, an engine that turns out to send prompts on to somebody else gets no second one.
+    """
+
+    def __init__(
+        self, engines: Mapping[str, Engine], workload: Workload, timeout_s: float, *, allow_public: bool = False
+    ) -> None:
         self._engines, self._workload, self._timeout_s = engines, workload, timeout_s
+        self._allow_public = allow_public
 
     async def load_models(self) -> None:
         """Load the model of each engine, all at once; raises ``HostUnusable`` that tells of every host that fails."""
@@ -69,10 +76,14 @@ class WarmUp:
 
     async def _load(self, host: str) -> None:
         """Load the model; where an engine keeps a cache that cannot be reset, let it see every prompt once."""
-        everything = self._workload
-        prompts = everything.prompts[:1] if self._engines[host].resets_cache else everything.prompts
-        one_token = replace(everything.generation, max_tokens=1)
-        await self._alone(host, replace(everything, prompts=prompts, generation=one_token))
+        engine, prompts = self._engines[host], self._workload.prompts
+        work = replace(self._workload, generation=replace(self._workload.generation, max_tokens=1))
+        await self._alone(host, replace(work, prompts=prompts[:1]))
+        # The first answer shows whose it is, and what the engine takes of what it was asked.
+        if engine.elsewhere and not self._allow_public:
+            raise HostUnusable(elsewhere(engine.host, engine.model, engine.elsewhere))
+        if prompts[1:] and not engine.resets_cache:
+            await self._alone(host, replace(work, prompts=prompts[1:]))
 
     async def _alone(self, host: str, work: Workload) -> Outcome:
         coordinator = Coordinator(self._engines, timeout_s=self._timeout_s)

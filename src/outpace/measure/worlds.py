@@ -18,6 +18,7 @@ from outpace.dispatch import Limits
 from outpace.engines import Client, Engine, connect, embedded
 from outpace.engines.client import authority_of, network_transport
 from outpace.engines.detect import connect_routers, engine_for
+from outpace.engines.models import by_host
 from outpace.ground.errors import UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, resolve
 from outpace.judge.capacity import Capacity, classify
@@ -127,6 +128,7 @@ class LiveWorld:
                 settings.record, keeping, settings.workload, self.created, redact=settings.redact_text
             )
         self._settings, self._version = settings, version
+        self._asked = by_host(settings.model, [host.name for host in (*hosts, *settings.routers)])
         found = resolve([*hosts, *settings.routers], allow_public=settings.allow_public)
         self._hosts, self._routers = found[: len(hosts)], found[len(hosts) :]
 
@@ -136,16 +138,19 @@ class LiveWorld:
         return await connect(
             client,
             self._hosts,
-            model=settings.model,
+            model=self._asked,
             protocol=settings.protocol,
             wait_s=settings.timeout_s,
             version=self._version,
+            allow_public=settings.allow_public,
         )
 
     async def routers(self, client: Client, model: str) -> dict[str, Engine]:
         """Find out what each router offers; raises ``HostUnusable``, or ``ModelMissing`` where it is unclear which."""
-        wanted = self._settings.model or model
-        return await connect_routers(client, self._routers, wanted, self._settings.timeout_s) if self._routers else {}
+        settings = self._settings
+        return await connect_routers(
+            client, self._routers, model, settings.timeout_s, asked=self._asked, allow_public=settings.allow_public
+        )
 
     def capacities(self) -> Mapping[str, Capacity]:
         """Those of an earlier sweep."""

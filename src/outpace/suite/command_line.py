@@ -117,7 +117,7 @@ def _settings(option: argparse.Namespace, routers: tuple[Host, ...]) -> Settings
         recording=recording,
         what_if=what_if,
         workload=recording.workload if recording else prompts.workload(texts, prompts.Generation(**asked)),
-        model=option.model,
+        model=",".join(option.model) if option.model else None,
         protocol=option.protocol,
         baseline=option.baseline or (recording.baseline if recording else None),
         timeout_s=option.timeout,

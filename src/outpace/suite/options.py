@@ -82,7 +82,13 @@ def add_options(parser: pytest.Parser) -> None:
         f"{LEAST_ROUNDS} to {MOST_ROUNDS}, and says so where it cannot. "
         f"Default: {DEFAULT_ROUNDS}; in a replay as many as the recording holds.",
     )
-    add("--model", metavar="NAME", help="The model, on all hosts. Default: the one that they have in common.")
+    add(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="The model, on all hosts, or HOST=NAME,HOST=NAME where hosts call it differently. Default: the one that "
+        "they have in common, if it is one, or the one of them that is loaded.",
+    )
     add(
         "--protocol",
         metavar="NAME",
