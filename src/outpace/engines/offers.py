@@ -111,7 +111,9 @@ def _offer(name: str, entry: Mapping[str, Any], *kinds: object, named_cloud: boo
     can, root = _can(entry), text(entry.get("root"))
     if not {"completion", "chat"} & set(can):
         kinds = (*kinds, *can)
-    remote = text(entry.get("remote_host")) or ("another host" if text(entry.get("remote_model")) else None)
+    remote = text(entry.get("remote_host")) or (
+        "another host" if entry.get("remote_host") or entry.get("remote_model") else None
+    )
     if not remote and named_cloud and _CLOUD.search(name.removesuffix(":latest")):
         remote = "https://ollama.com, as its name says"
     adapter = bool(text(entry.get("parent")))
