@@ -124,17 +124,18 @@ def test_a_plain_run_measures_gates_and_reports(suite: pytest.Pytester) -> None:
     assert timed["all-parallel"]["extra_info"]["overhead_ratio"] > 0
 
 
-def test_rounds_have_their_baseline_before_and_after_in_turn(suite: pytest.Pytester) -> None:
+def test_each_round_has_one_run_over_all_hosts_and_one_host_has_its_other_runs_to_itself(
+    suite: pytest.Pytester,
+) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
         run(suite, hosts.option, "--rounds=3", "--strategies=serial-per-side", "--baseline=a")
         whose = ["b" if asked.host == "b" else "a" for asked in hosts.asked if asked.is_whole_answer]
-    rounds = "".join(whose)[6:]  # behind the three prompts that each host is timed with
-    runs = [rounds[index : index + 8] for index in range(0, len(rounds), 8)]
-    assert ["baseline" if each == "a" * 8 else "run" for each in runs] == [
-        *("baseline", "run"),
-        *("run", "baseline"),
-        *("baseline", "run"),
-    ]
+    whole = "".join(whose)[6:]  # behind the three prompts that each host is timed with
+    runs = ["".join(sorted(set(whole[index : index + 8]))) for index in range(0, len(whole), 8)]
+    assert len(whole) % 8 == 0
+    assert runs.count("ab") == 3
+    assert runs.count("a") >= 3  # the baseline's; more are of the best alone, and of how it was found
+    assert runs[0] == "a"
 
 
 def test_the_gate_fails_with_strategy_ratio_and_threshold(suite: pytest.Pytester) -> None:
