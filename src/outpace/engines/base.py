@@ -17,6 +17,8 @@ from outpace.workload.prompts import Generation
 # An answer holds a few hundred bytes a token in every protocol.
 LARGEST_ANSWER_BASE = 64 << 10
 LARGEST_ANSWER_A_TOKEN = 4 << 10
+KEPT_LOADED_S = 3600
+"""So long an engine is asked to keep its model when nobody asks it anything, as while another host is measured."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,16 @@ class Completion:
 class Offer:
     """What is known of a model that a host lists.
 
-    ``elsewhere`` says who answers for it where that is not the host; ``loaded`` is None where nothing tells it;
-    ``own_name`` is its name where it is listed by another. One that is not to be taken ``unasked`` is an adapter, or
-    has a name as embedders have.
+    ``elsewhere`` says who answers for it where that is not the host. ``loaded`` is None where nothing tells it, and
+    ``kept`` says that it stays so for longer than it would be asked to. ``own_name`` is its name where it is listed by
+    another. One that is not to be taken ``unasked`` is an adapter, or has a name as embedders have.
     """
 
     digest: str | None = None
     elsewhere: str | None = None
     makes_text: bool = True
     loaded: bool | None = None
+    kept: bool = False
     own_name: str | None = None
     unasked: bool = True
 
@@ -81,8 +84,12 @@ class Engine(Protocol):
     host: Host
     identity: Identity
     model: str
-    resets_cache: bool
-    """Whether a prompt can be kept from being answered out of a cache that an earlier run filled."""
+
+    @property
+    def resets_cache(self) -> bool:
+        """Whether a prompt can be kept from being answered out of a cache that an earlier run filled."""
+        ...
+
     server_includes_queue: bool
     """Whether the server times that the engine has told so far include the wait in its queue."""
     noticed: Noticed

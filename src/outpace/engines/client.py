@@ -248,7 +248,8 @@ def failure(host: Host, status: int, body: bytes, retry_after_s: float | None = 
         return RequestRefused(f"{host.name} {unauthorized(host, status, said)}")
     if status == 404 or _NO_MODEL.search(said):
         return ModelGone(f"{host.name} does not have the model, or no longer (status {status}): {said}")
-    return RequestRefused(f"{host.name} refused the request (status {status}): {said}")
+    told = body.decode("utf-8", "replace")
+    return RequestRefused(f"{host.name} refused the request (status {status}): {said}", status, told)
 
 
 def unauthorized(host: Host, status: int, said: str) -> str:

@@ -6,11 +6,13 @@ What is not of the type that it is due in tells nothing.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from outpace.engines.base import Offer, reply_ok
+from outpace.engines.base import KEPT_LOADED_S, Offer, reply_ok
 from outpace.engines.client import Client, clean
 from outpace.ground.errors import RequestFailed
 from outpace.ground.hosts import Host, public_place
@@ -49,7 +51,11 @@ async def of_ollama(client: Client, host: Host) -> dict[str, Offer]:
     """What ``/api/tags`` and ``/api/ps`` tell; raises ``RequestFailed``."""
     tags = await reply_ok(client, host, "/api/tags") or {}
     running = await _told(client, host, "/api/ps")
-    loaded = names(*(entry.get(key) for entry in entries(running.get("models")) for key in ("name", "model")))
+    until = {
+        name: entry.get("expires_at")
+        for entry in entries(running.get("models"))
+        for name in names(entry.get("name"), entry.get("model"))
+    }
     found = {}
     for entry in entries(tags.get("models")):
         details = entry.get("details")
@@ -61,7 +67,8 @@ async def of_ollama(client: Client, host: Host) -> dict[str, Offer]:
             found[name] = replace(
                 offer,
                 digest=text(entry.get("digest")),
-                loaded=name in loaded if "models" in running else None,
+                loaded=name in until if "models" in running else None,
+                kept=_is_later(until.get(name)),
                 makes_text=offer.makes_text and (not can or "completion" in can),
             )
     return found
@@ -124,6 +131,15 @@ def _offer(name: str, entry: Mapping[str, Any], *kinds: object, named_cloud: boo
         own_name=root if not adapter and root != name else None,
         unasked=not adapter and not _NAMES_WITHOUT_TEXT.search(name),
     )
+
+
+def _is_later(told: object) -> bool:
+    """Whether a time that is ``told`` is later than a model would be asked to be kept; for ever is in centuries."""
+    try:
+        until = datetime.fromisoformat(told) if isinstance(told, str) else None
+        return until is not None and until.timestamp() > time.time() + KEPT_LOADED_S
+    except (ValueError, OverflowError):
+        return False
 
 
 def _can(entry: Mapping[str, Any]) -> list[str]:

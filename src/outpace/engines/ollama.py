@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from outpace.engines.answer import Answer
-from outpace.engines.base import Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.client import Client, clean
+from outpace.engines.comfort import Comfort
 from outpace.engines.figures import NOT_TOLD, Told, count, number
 from outpace.engines.lines import Lines
 from outpace.engines.noticed import Noticed
@@ -35,6 +36,7 @@ class OllamaEngine:
         self._client = client
         self.host, self.identity, self.model = host, identity, model
         self.noticed = Noticed()
+        self._comfort = Comfort(self.noticed)
         self.elsewhere = identity.offer(model).elsewhere
 
     async def ping(self) -> None:
@@ -52,19 +54,30 @@ class OllamaEngine:
 
         Raises ``RequestFailed``.
         """
-        answer = Answer(self.host, settings, heard)
-        lines, context = Lines(self.host, largest_answer(prompt, settings)), _Context(self.host)
-        last: dict[str, Any] = {}
 
-        def take(line: bytes) -> None:
-            if line.strip():
-                self._take(parse_object(self.host, line), line, answer, last)
+        async def ask(body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
+            answer = Answer(self.host, settings, heard)
+            lines, context = Lines(self.host, largest_answer(prompt, settings)), _Context(self.host)
+            last: dict[str, Any] = {}
 
-        def feed(piece: bytes) -> None:
-            for line in lines.feed(context.left_out_of(piece)):
-                take(line)
+            def take(line: bytes) -> None:
+                if line.strip():
+                    self._take(parse_object(self.host, line), line, answer, last)
 
-        body = {
+            def feed(piece: bytes) -> None:
+                for line in lines.feed(context.left_out_of(piece)):
+                    take(line)
+
+            whole = await self._client.post(self.host, "/api/generate", body, feed)
+            try:
+                take(lines.rest())
+            except AnswerUnreadable as error:
+                raise BodyCut(f"{self.host.name} ended its answer inside of a line.") from error
+            if not last:
+                self._raise_for_no_end(whole=whole)
+            return answer, last
+
+        needed = {
             "model": self.model,
             "prompt": prompt,
             "stream": True,
@@ -74,13 +87,8 @@ class OllamaEngine:
                 "num_predict": settings.max_tokens,
             },
         }
-        whole = await self._client.post(self.host, "/api/generate", body, feed)
-        try:
-            take(lines.rest())
-        except AnswerUnreadable as error:
-            raise BodyCut(f"{self.host.name} ended its answer inside of a line.") from error
-        if not last:
-            self._raise_for_no_end(whole=whole)
+        wanted = {} if self.identity.offer(self.model).kept else {"keep_alive": KEPT_LOADED_S}
+        answer, last = await self._comfort.ask(needed, wanted, ask)
         return answer.completion(self._told(last), self.noticed)
 
     def _take(self, part: dict[str, Any], line: bytes, answer: Answer, last: dict[str, Any]) -> None:

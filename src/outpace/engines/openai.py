@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from outpace.engines.answer import Answer
-from outpace.engines.base import Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.busy import in_work
 from outpace.engines.client import Client, clean
+from outpace.engines.comfort import Comfort
 from outpace.engines.figures import Told, count, number, total
 from outpace.engines.noticed import Noticed
 from outpace.engines.sse import DONE, Event, Events
@@ -33,10 +34,16 @@ class OpenAIEngine:
     def __init__(self, client: Client, host: Host, identity: Identity, model: str) -> None:
         self._client = client
         self.host, self.identity, self.model = host, identity, model
-        self.resets_cache = identity.engine in ("llama-server", "vllm")
         self.server_includes_queue = True
         self.noticed = Noticed()
+        self._comfort = Comfort(self.noticed)
         self.elsewhere = identity.offer(model).elsewhere
+
+    @property
+    def resets_cache(self) -> bool:
+        """Whether it takes a field that keeps a prompt from being answered out of an earlier run's cache."""
+        field = {"llama-server": "cache_prompt", "vllm": "cache_salt"}.get(self.identity.engine)
+        return field is not None and field not in self._comfort.refused
 
     async def ping(self) -> None:
         """Ask for health, or the models where the engine has no health to tell. Raises ``RequestFailed``."""
@@ -50,36 +57,44 @@ class OpenAIEngine:
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
     ) -> Completion:
         """Answer ``prompt``; raises ``RequestFailed``."""
-        stream = _Stream(self.host, Answer(self.host, settings, heard))
-        events = Events(self.host, largest_answer(prompt, settings))
 
-        def feed(piece: bytes) -> None:
-            for event in events.feed(piece):
+        async def ask(body: dict[str, Any]) -> _Stream:
+            stream = _Stream(self.host, Answer(self.host, settings, heard))
+            events = Events(self.host, largest_answer(prompt, settings))
+
+            def feed(piece: bytes) -> None:
+                for event in events.feed(piece):
+                    stream.take(event)
+
+            await self._client.post(self.host, "/v1/chat/completions", body, feed)
+            for event in events.end():
                 stream.take(event)
+            return stream
 
-        await self._client.post(self.host, "/v1/chat/completions", self._body(prompt, settings, cache_key), feed)
-        for event in events.end():
-            stream.take(event)
+        stream = await self._comfort.ask(self._needed(prompt, settings), self._wanted(settings, cache_key), ask)
         completion = stream.completed(self.noticed)
         self.server_includes_queue &= not stream.leaves_queue_out
         return completion
 
-    def _body(self, prompt: str, settings: Generation, cache_key: str) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def _needed(self, prompt: str, settings: Generation) -> dict[str, Any]:
+        return {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
             "stream": True,
-            "stream_options": {"include_usage": True},
             "max_tokens": settings.max_tokens,
             "temperature": settings.temperature,
-            "seed": settings.seed,
         }
-        # Fields that only their own engine knows; another might refuse the request for them.
-        if self.identity.engine == "llama-server":
-            body["cache_prompt"] = False
+
+    def _wanted(self, settings: Generation, cache_key: str) -> dict[str, Any]:
+        """What it can do without; fields that only their own engine knows go to that alone."""
+        wanted: dict[str, Any] = {"stream_options": {"include_usage": True}, "seed": settings.seed}
+        if self.identity.engine == "llama-server" or not self.server_includes_queue:  # or one behind a proxy
+            wanted["cache_prompt"] = False
         elif self.identity.engine == "vllm":
-            body["cache_salt"] = cache_key
-        return body
+            wanted["cache_salt"] = cache_key
+        elif self.identity.engine == "lmstudio":
+            wanted["ttl"] = KEPT_LOADED_S
+        return wanted
 
 
 class _Stream:

@@ -141,6 +141,10 @@ class RequestRefused(RequestFailed):
     host_down = False
     never_here = True
 
+    def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
+        super().__init__(message)
+        self.status, self.said = status, said
+
 
 class ModelGone(RequestFailed):
     """The host does not have the model, or no longer has it loaded: every prompt would meet the same."""
