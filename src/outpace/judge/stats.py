@@ -21,6 +21,12 @@ class Interval:
     high: float | None
     confidence: float | None
 
+    @property
+    def inverse(self) -> Interval:
+        """That of 1 / the value, as of a speedup where this is of a ratio; the median is not 0."""
+        low, high = (1 / end if end else None for end in (self.high, self.low))
+        return Interval(1 / self.median, low, high, self.confidence)
+
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Median of ``values`` and, from five values on, the interval that holds the true one.

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from outpace.ground.records import BASELINE
+from outpace.judge.comparison import Comparison
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.report.story import Story
-from outpace.report.strategies import BASELINE, Row
-from outpace.report.words import Foreign, Words, capital, counted, in_words, joined, limit
+from outpace.report.strategies import Row, outpaces, span
+from outpace.report.words import Foreign, Words, at_once, capital, counted, counted_in_words, in_words, joined, limit
 
 VERDICTS = {"pass": "passed", "fail": "failed", "inconclusive": "is inconclusive"}
+ONE_BY_ONE = "one after another, the published baseline"
 WHAT_IF = "What if, "
 """A note that begins so says what was foretold instead of measured."""
 
 
-def question(story: Story) -> Words:
-    """What is asked, which heads the page."""
-    row = story.rows[0]
-    return (f"Do{'es' if row.hosts == 1 else ''} {_set(story, row)} outpace ", row.baseline_host, " alone?")
+def claim(comparison: Comparison, hosts: int, noun: str, prompts: int, baseline_host: str) -> Words:
+    """What so many hosts, each a ``noun``, do against the best alone, and against the published baseline.
+
+    Where the best alone was not measured it is the baseline alone. ``comparison`` has a ratio.
+    """
+    assert comparison.ratio is not None
+    task = f"{counted_in_words(hosts, noun)} answer{'s' if hosts == 1 else ''} {counted_in_words(prompts, 'prompt')}"
+    one_by_one, best = (Foreign(baseline_host), f" {ONE_BY_ONE}"), comparison.best_alone
+    found, values = comparison.ratio.inverse, [1 / each for each in comparison.ratios if each]
+    against: Words = one_by_one
+    beside: list[str] = []
+    more: Words = ()
+    if comparison.gain and best:
+        found, values = comparison.gain, list(comparison.gains)
+        against = (Foreign(best.host), " at its best")
+        if (best.host, best.in_flight) == (baseline_host, 1):
+            beside.append(ONE_BY_ONE)
+        else:
+            beside.append(at_once(best.in_flight))
+            more = (f", and {comparison.ratio.inverse.median:.2f} times as fast as ", *one_by_one)
+    low, high = span(found, values)
+    if len(values) > 1:
+        beside.append(f"{'interval' if found.low is not None else 'rounds'} {low:.2f} to {high:.2f}")
+    said = f" ({'; '.join(beside)})" if beside else ""
+    faster = f"{found.median:.2f} times as fast"
+    if low > 1:
+        return (f"{task} {faster} as ", *against, said, *more)
+    if high <= 1:
+        return (f"{task} no faster than ", *against, f": {faster}{said}", *more)
+    return (f"whether {task} faster than ", *against, f" cannot be told from these rounds: {faster}{said}", *more)
 
 
-def answer(story: Story) -> tuple[Words, ...]:
-    """The answer, in one sentence and what belongs to it."""
-    best = story.best
-    if not any(row.ranked for row in story.rows):
-        return (("No strategy finished a round, so it cannot be said whether the set of hosts is faster.",),)
-    if best is None:
-        host = story.rows[0].baseline_host
-        return (("Only the baseline was measured, ", host, " alone: there is nothing to compare."),)
-    gate = f"; gate < {limit(best.threshold)} {VERDICTS[best.verdict]}"
-    split = f"; the best split would give {1 / best.bound:.2f} times" if best.bound else ""
-    sentence = (*capital(_claim(story, best)), *_tie(story, best), gate, split, ".")
-    failed = [row.strategy for row in story.rows if row.ranked and row.verdict == "fail"]
-    others = [name for name in failed if name not in (best.strategy, BASELINE)]
-    return (sentence, ("The gate failed for ", *joined(others), ".")) if others else (sentence,)
+def verdict(comparison: Comparison) -> Words:
+    """The verdict on the set gain in words; nothing where there is none."""
+    if comparison.gain is None or comparison.best_alone is None:
+        return ()
+    host, found = Foreign(comparison.best_alone.host), outpaces(comparison)
+    if found is None:
+        return ("whether the set outpaces ", host, " cannot be told")
+    return ("the set outpaces " if found else "the set does not outpace ", host)
 
 
-def _set(story: Story, row: Row) -> str:
-    """How many hosts there are; those that share this machine's loopback need not be machines of their own."""
-    urls = [host["url"] for document in story.documents for host in document["hosts"]]
-    noun = "host" if all(map(_is_loopback, urls)) else "machine"
-    return f"{in_words(row.hosts)} {noun}{'' if row.hosts == 1 else 's'}"
+def noun_of(urls: Iterable[str | None]) -> str:
+    """What hosts may be called: those that share this machine's loopback need not be machines of their own."""
+    return "host" if all(map(_is_loopback, urls)) else "machine"
 
 
 def _is_loopback(url: str | None) -> bool:
@@ -53,24 +74,36 @@ def _is_loopback(url: str | None) -> bool:
         return False
 
 
-def _claim(story: Story, best: Row) -> Words:
-    task = f"{_set(story, best)} {'answers' if best.hosts == 1 else 'answer'} {in_words(story.prompts)} prompt"
-    task += "" if story.prompts == 1 else "s"
-    alone = (best.baseline_host, " alone")
-    low, high = best.span
-    middle = best.median or 0.0
-    if high < 1:
-        return (f"{task} {1 / middle:.2f} times as fast as ", *alone, " under ", best.strategy)
-    if low > 1:
-        said = f", takes {middle:.2f} times as long"
-        return (f"{task} no faster than ", *alone, ": the best strategy, ", best.strategy, said)
-    return (
-        f"whether {task} faster than ",
-        *alone,
-        " cannot be told from these rounds: under the best strategy, ",
-        best.strategy,
-        f", they take {middle:.2f} times as long ({low:.2f} to {high:.2f})",
-    )
+def question(story: Story) -> Words:
+    """What is asked, which heads the page."""
+    row, noun = story.rows[0], _noun(story)
+    alone = " at its best?" if row.best_alone else " alone?"
+    return (f"Do{'es' if row.hosts == 1 else ''} {counted_in_words(row.hosts, noun)} outpace ", row.reference, alone)
+
+
+def _noun(story: Story) -> str:
+    return noun_of(host["url"] for document in story.documents for host in document["hosts"])
+
+
+def answer(story: Story) -> tuple[Words, ...]:
+    """The answer: what the set does against one host, then the verdict on it, under which strategy, and the gate's."""
+    best = story.best
+    if not any(row.ranked for row in story.rows):
+        return (("No strategy finished a round, so it cannot be said whether the set of hosts is faster.",),)
+    if best is None:
+        host = story.rows[0].baseline_host
+        return (("Only the baseline was measured, ", host, " alone: there is nothing to compare."),)
+    first = claim(best.comparison, best.hosts, _noun(story), story.prompts, best.baseline_host)
+    said = verdict(best.comparison)
+    gate = f"; gate < {limit(best.threshold)} {VERDICTS[best.verdict]}"
+    split = best.split if said else best.bound and 1 / best.bound
+    told = (*said, "; " if said else "", "the best strategy is ", best.strategy, *_tie(story, best), gate)
+    most = f"; the best split would give {split:.2f} times" if split else ""
+    sentences = [(*capital(first), "."), (*capital(tuple(filter(None, told))), most, ".")]
+    failed = [row.strategy for row in story.rows if row.ranked and row.verdict == "fail"]
+    if others := [name for name in failed if name not in (best.strategy, BASELINE)]:
+        sentences.append(("The gate failed for ", *joined(others), "."))
+    return tuple(sentences)
 
 
 def _tie(story: Story, best: Row) -> Words:
@@ -84,7 +117,7 @@ def cautions(story: Story) -> Iterator[Words]:
     sources = {each["source"] for each in story.documents}
     if sources == {"replay"}:
         yield ("A replay: a recording was played under a virtual clock, and no engine ran.",)
-    notes = dict.fromkeys(note for row in story.rows for note in row.notes if note.startswith(WHAT_IF))
+    notes = dict.fromkeys(note for row in story.rows for note in row.comparison.notes if note.startswith(WHAT_IF))
     yield from ((note,) for note in notes)
     if sources == {"published"}:
         yield ("Transcribed from a published experiment; outpace measured nothing here.",)
@@ -95,11 +128,32 @@ def cautions(story: Story) -> Iterator[Words]:
             *joined(map(Foreign, sessions)),
             ": only those of the newest are compared, for machines drift from one session to the next.",
         )
+    if story.best and not story.best.best_alone:
+        yield from _not_alone(story, story.best)
     if story.unanswered:
         strategies = dict.fromkeys(each.strategy for each in story.unanswered)
         were = f"{counted(len(story.unanswered), 'prompt')} {'was' if len(story.unanswered) == 1 else 'were'}"
         yield (f"{were} answered by no host under ", *joined(strategies), "; the rounds concerned have no ratio.")
     rounds = [len([ratio for ratio in row.ratios if ratio is not None]) for row in story.rows if row.ranked]
     if rounds and min(rounds) < ROUNDS_FOR_AN_INTERVAL:
-        few = f"{in_words(min(rounds))} round{'' if min(rounds) == 1 else 's'}"
+        few = counted_in_words(min(rounds), "round")
         yield (f"Measured in {few} a strategy: too few for an interval, so chance is not ruled out.",)
+
+
+def _not_alone(story: Story, best: Row) -> Iterator[Words]:
+    """What can be said of the set gain where it was not measured: as much as a sweep of the baseline's host tells."""
+    host, speedup = best.baseline_host, best.comparison.speedup
+    yield ("What ", host, " does at its best was not measured, so these reports do not tell what the others add.")
+    swept = next((each.capacity for each in story.capacities if each.name == host), None)
+    if swept and speedup:
+        most = min(swept.limit, story.prompts)
+        faster = swept.gain_at(most)
+        if most == 1 or faster <= 1:
+            yield (
+                "By its sweep ",
+                host,
+                " is at its best one at a time, as in the baseline: then all of it is theirs.",
+            )
+        else:
+            said = f" alone is {faster:.2f} times as fast with {at_once(most)}: against that the set would be "
+            yield ("By its sweep ", host, f"{said}{speedup / faster:.2f} times as fast.")

@@ -9,7 +9,7 @@ from outpace.report.blocks import LONG, NUMBER, TEXT, Table
 from outpace.report.words import Foreign, times
 
 
-def span(low: int, high: int) -> str:
+def up_to(low: int, high: int) -> str:
     """A limit, and as far as it is not sure, from where to where it may lie."""
     return f"{low}" if low == high else f"{low} to {high}"
 
@@ -23,7 +23,7 @@ def table(found: Sequence[HostCapacity]) -> Table:
             (
                 Foreign(host.name),
                 of.kind + ("" if of.settled else " (not settled)"),
-                f"{of.limit}" + (f" ({span(of.limit_low, of.limit_high)})" if of.limit_low < of.limit_high else ""),
+                f"{of.limit}" + (f" ({up_to(of.limit_low, of.limit_high)})" if of.limit_low < of.limit_high else ""),
                 times(of.gain),
                 Foreign(of.reason),
             )

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from outpace.dispatch import STRATEGIES
+from outpace.ground.records import BASELINE
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
-from outpace.report.capacity import span
+from outpace.report.capacity import up_to
 from outpace.report.latency import HostTime, Latency
 from outpace.report.story import Story
-from outpace.report.strategies import BASELINE, Row
+from outpace.report.strategies import Row, outpaces, spread
 from outpace.report.words import Foreign, Words, counted, joined, limit, ms, ratio, share
 
 NETWORK_LITTLE = 0.1
@@ -33,18 +34,33 @@ def conditions(story: Story) -> Iterator[Condition]:
     if best is None:
         yield Condition(False, ("A strategy finishes its rounds. None did.",))
         return
-    said = f": the ratio stays below {limit(best.threshold)}. It is {ratio(best.median)}."
+    yield _gain(best)
+    said = f": the ratio stays below {limit(best.threshold)}"
+    said += f", and the set gain above {limit(best.least_gain)}" if best.least_gain else ""
+    said += f". The ratio is {ratio(best.ratio.median if best.ratio else None)}."
     yield Condition({"pass": True, "fail": False}.get(best.verdict), ("The gate passes for ", best.strategy, said))
     yield _rounds(story, best)
     if latency := story.latency(best.strategy):
         yield _network(latency)
         yield _queue(latency)
     yield _efficiency(best)
-    if alone := story.latency("serial-per-side"):
-        yield from _speeds(alone, best.baseline_host)
+    yield from _one_more(story, best)
     yield _work(best, story.prompts)
     yield from _capacity(story, best)
     yield _failures(story)
+
+
+def _gain(best: Row) -> Condition:
+    said = f" at its best: the set gain is above 1. It {'is ' if best.gain else 'was not measured.'}"
+    holds = outpaces(best.comparison)
+    if best.gain:
+        said += f"{best.gain.median:.2f} under {best.strategy}"
+        if len(best.comparison.gains) > 1:
+            said += f", {spread(best.gain, best.gains).replace('none; ', '')}"
+        said += (
+            "." if holds else ": what is paid for is one machine's work. More hosts, or longer work, must come first."
+        )
+    return Condition(holds, ("The set outpaces ", best.reference, said))
 
 
 def _rounds(story: Story, best: Row) -> Condition:
@@ -52,8 +68,9 @@ def _rounds(story: Story, best: Row) -> Condition:
     sequential = next((row for row in story.rows if row.strategy == BASELINE and row.ranked), None)
     said = f"There are rounds enough to tell chance from effect: {ROUNDS_FOR_AN_INTERVAL} or more. There "
     said += f"{'is' if rounds == 1 else 'are'} {rounds}."
-    if sequential and sequential.seen and sequential.seen[0] < sequential.seen[1]:
-        low, high = sequential.seen
+    seen = sequential.comparison.ratios if sequential else ()
+    if seen and min(seen) < max(seen):
+        low, high = min(seen), max(seen)
         said += f" The baseline against itself ranged from {low:.3f} to {high:.3f}: what is smaller than that is noise."
     return Condition(rounds >= ROUNDS_FOR_AN_INTERVAL, (said,))
 
@@ -88,28 +105,42 @@ def _queue(latency: Latency) -> Condition:
 
 
 def _efficiency(best: Row) -> Condition:
-    if best.efficiency is None:
+    found = best.comparison.dispatch_efficiency
+    if found is None:
         return Condition(None, ("Dispatch is near to the physical limit. The lower bound is not known.",))
-    said = f"Dispatch uses {EFFICIENT:.0%} or more of what the hosts could give. It uses {best.efficiency:.0%}"
-    if best.efficiency >= EFFICIENT:
+    said = f"Dispatch uses {EFFICIENT:.0%} or more of what the hosts could give. It uses {found:.0%}"
+    if found >= EFFICIENT:
         said += ": little is left to gain by dispatch, only by more or faster hosts, or by shorter answers."
     else:
-        said += f": a better split could save {1 - best.efficiency:.0%} of the makespan at most, and costs no machine."
-    return Condition(best.efficiency >= EFFICIENT, (said,))
+        said += f": a better split could save {1 - found:.0%} of the makespan at most, and costs no machine."
+    return Condition(found >= EFFICIENT, (said,))
 
 
-def _speeds(alone: Latency, baseline_host: str) -> Iterator[Condition]:
-    """Of serial-per-side, whose requests have a host to themselves: how fast each host is tells what one more gives."""
-    speeds = {host.host: 1 / host.ms_per_token for host in alone.hosts if host.ms_per_token}
-    if len(speeds) < 2 or baseline_host not in speeds:
+def _one_more(story: Story, best: Row) -> Iterator[Condition]:
+    """What one more host such as the slowest would bring: by sweeps, or one at a time where that is as good as it gets.
+
+    Requests of serial-per-side have a host to themselves, and tell how fast each is one at a time.
+    """
+    if best.best_alone and best.best_alone.in_flight > 1:
+        how, at_best = "At their best", " at its best"
+        swept = [(Foreign(each.name), each.capacity) for each in story.capacities]
+        speeds = {name: found.levels[0].tokens_per_s * found.gain_at(found.limit) for name, found in swept}
+    else:
+        how, at_best = "With one request at a time each", " alone"
+        alone = story.latency("serial-per-side")
+        speeds = {each.host: 1 / each.ms_per_token for each in alone.hosts if each.ms_per_token} if alone else {}
+    reference = speeds.get(best.reference)
+    if len(speeds) < 2 or not reference:
         return
     slowest = min(speeds, key=lambda name: speeds[name])
-    together = sum(speeds.values()) / speeds[Foreign(baseline_host)]
-    further = together + speeds[slowest] / speeds[Foreign(baseline_host)]
-    said = f"The workload is long enough to fill the hosts. With one request at a time each, they have {together:.2f} "
-    said += "times the speed of "
-    one_more = (" alone; one more such as ", slowest, f" would make it {further:.2f} times.")
-    yield Condition(None, (said, baseline_host, *one_more))
+    together = sum(speeds.values()) / reference
+    further = together + speeds[slowest] / reference
+    gain = (
+        best.gain and f": a set gain of {best.gain.median:.2f} now, of {best.gain.median * further / together:.2f} then"
+    )
+    said = f"The workload is long enough to fill the hosts. {how}, they have {together:.2f} times the speed of "
+    one_more = (f"{at_best}; one more such as ", slowest, f" would make it {further:.2f} times{gain or ''}.")
+    yield Condition(None, (said, best.reference, *one_more))
 
 
 def _work(best: Row, prompts: int) -> Condition:
@@ -127,7 +158,7 @@ def _capacity(story: Story, best: Row) -> Iterator[Condition]:
         found, name = host.capacity, Foreign(host.name)
         most = had.get(name)
         wanted = {
-            "batches": f" batches, so it has {span(found.limit_low, found.limit_high)} in flight.",
+            "batches": f" batches, so it has {up_to(found.limit_low, found.limit_high)} in flight.",
             "queues": f" queues, so it has no more than {found.limit} in flight: more would wait, and gain nothing.",
             "thrashes": f" thrashes, so it never has more than {found.limit} in flight.",
         }[found.kind]

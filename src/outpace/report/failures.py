@@ -12,11 +12,12 @@ from outpace.report.blocks import LONG, NUMBER, TEXT, Table
 from outpace.report.words import Foreign, joined
 
 MOST_UNANSWERED = 20
+RUNS = {"baseline": "the baseline", "alone": "the best alone", "run": "the run"}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One kind of failed attempt on one host, over all runs of all strategies and their baselines."""
+    """One kind of failed attempt on one host, over all runs of all strategies."""
 
     host: Foreign
     kind: Foreign
@@ -89,8 +90,9 @@ def unanswered_of(documents: Sequence[Mapping[str, Any]]) -> tuple[Unanswered, .
 
 def _runs(document: Mapping[str, Any]) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
     for number, each in enumerate(document["rounds"], start=1):
-        yield number, "baseline", each["baseline"]
-        yield number, "run", each["run"]
+        for which in ("baseline", "alone", "run"):
+            if each[which] is not None:
+                yield number, RUNS[which], each[which]
 
 
 def failures_table(found: Sequence[Failure]) -> Table:
@@ -117,8 +119,5 @@ def unanswered_table(found: Sequence[Unanswered]) -> Table:
     return Table(
         "Prompts that no host answered" + (f", the first {MOST_UNANSWERED} of {len(found):,}" if left_out else ""),
         {"prompt": NUMBER, "strategy": TEXT, "round": NUMBER, "in": TEXT, "reason": LONG},
-        [
-            (f"{each.prompt}", each.strategy, f"{each.round}", f"the {each.run}", each.error)
-            for each in found[:MOST_UNANSWERED]
-        ],
+        [(f"{each.prompt}", each.strategy, f"{each.round}", each.run, each.error) for each in found[:MOST_UNANSWERED]],
     )

@@ -18,6 +18,7 @@ from outpace.report.answer import answer, cautions, question
 from outpace.report.blocks import Block
 from outpace.report.sections import sections
 from outpace.report.story import Story
+from outpace.report.strategies import Row, outpaces
 from outpace.report.words import Foreign, Strong, visible
 
 FILE = "report.html"
@@ -32,7 +33,7 @@ def render(story: Story, invocation: str | None = None) -> str:
         title="".join(("outpace: ", *told[0])),
         question=question(story),
         answer=told,
-        verdict=(story.best or story.rows[0]).verdict,
+        verdict=_verdict(story.best or story.rows[0]),
         cautions=list(cautions(story)),
         sections=list(sections(story, invocation)),
         kind=_kind,
@@ -41,6 +42,12 @@ def render(story: Story, invocation: str | None = None) -> str:
         lines=_lines,
     )
     return page
+
+
+def _verdict(row: Row) -> str:
+    """What the colour of the answer says: of the set gain, or where there is none of the gate."""
+    words = {True: "pass", False: "fail", None: "inconclusive"}
+    return words[outpaces(row.comparison)] if row.gain else row.verdict
 
 
 def _kind(block: Block) -> str:

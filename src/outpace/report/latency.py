@@ -24,6 +24,8 @@ PARTS = {
     "working": "at work, not told apart",
 }
 """The parts of a request's time in their order, and what a person calls them."""
+ONE_BY_ONE, AT_ITS_BEST = " alone", " at its best"
+"""What stands behind the name of a host that has the whole workload: the baseline's, and the best alone."""
 Told = dict[str, float]
 
 
@@ -57,11 +59,11 @@ class HostTime:
 
 @dataclass(frozen=True)
 class Latency:
-    """Where the time went under one strategy, host by host, and on the baseline's host beside it."""
+    """Where the time went under one strategy, host by host, and in the runs on one host beside it, by what they are."""
 
     strategy: Foreign
     hosts: tuple[HostTime, ...]
-    baseline: HostTime | None
+    alone: tuple[tuple[str, HostTime], ...]
 
 
 def split(request: Mapping[str, Any], trip_ms: float | None) -> Told:
@@ -113,20 +115,27 @@ def latency_of(document: Mapping[str, Any]) -> Latency:
     """Where the time went in all rounds of one report."""
     trips_ms = trips(document)
     runs = [_answers(each["run"]) for each in document["rounds"]]
-    baselines = [_answers(each["baseline"]) for each in document["rounds"]]
+    one_by_one = [request for each in document["rounds"] for request in _answers(each["baseline"])]
+    at_best = [request for each in document["rounds"] if each["alone"] for request in _answers(each["alone"])]
     by_host: dict[str, list[Mapping[str, Any]]] = {}
     for request in (request for run in runs for request in run):
         by_host.setdefault(request["host"], []).append(request)
     known = [each["name"] for each in document["hosts"]]
     names = [*(name for name in known if name in by_host), *(name for name in by_host if name not in known)]
-    alone = [request for baseline in baselines for request in baseline]
+    alone = []
+    if one_by_one:
+        trip_ms = trip_alone(one_by_one[0], trips_ms)
+        alone.append((ONE_BY_ONE, _host_time(one_by_one[0]["host"], one_by_one, trip_ms, None)))
+    if at_best:
+        host = at_best[0]["host"]
+        alone.append((AT_ITS_BEST, _host_time(host, at_best, trips_ms.get(host), None)))
     return Latency(
         Foreign(document["strategy"]),
         tuple(
             _host_time(name, by_host[name], trips_ms.get(name), document["summary"]["hosts"].get(name))
             for name in names
         ),
-        _host_time(alone[0]["host"], alone, trip_alone(alone[0], trips_ms), None) if alone else None,
+        tuple(alone),
     )
 
 
@@ -164,8 +173,7 @@ def table(found: Latency) -> Table:
     The parts that no engine told have no column: the caption names them.
     """
     lines: list[tuple[HostTime, Words]] = [(host, (host.host,)) for host in found.hosts]
-    if found.baseline:
-        lines.append((found.baseline, (found.baseline.host, " alone")))
+    lines += [(host, (host.host, what)) for what, host in found.alone]
     kept = [name for name in PARTS if any(name in host.parts for host, _ in lines)]
     silent = [head for name, head in PARTS.items() if name not in kept and name != "working"]
     caption = f"Medians under {found.strategy}, and shares of all wall time"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outpace.report.blocks import LONG, TEXT, Table
-from outpace.report.words import NOT_TOLD, Foreign, Words, counted
+from outpace.report.words import NOT_TOLD, Foreign, Words, at_once, counted
 
 SOURCES = {
     "live": "live: real engines, spoken to over the network",
@@ -33,6 +33,7 @@ def method(documents: Sequence[Mapping[str, Any]], newest: Mapping[str, Any]) ->
         ("Created", (Foreign(newest["created"]),)),
         ("Rounds", (_rounds(documents),)),
         ("Pairing", (_pairing(newest),)),
+        ("Best alone", _best_alone(documents)),
         ("Workload", (counted(work["prompts"], "prompt"), ", SHA-256 ", _told(work["sha256"]))),
         ("Settings", (_settings(work),)),
         ("Coordinator", _machine(newest["machine"])),
@@ -56,9 +57,25 @@ def _pairing(newest: Mapping[str, Any]) -> str:
     if newest["source"] == "published":
         return NOT_TOLD
     return (
-        "each round is one run of the baseline and one of the strategy, side by side in time; the baseline goes first "
-        "in one round and second in the next; the ratio is the median of the rounds"
+        "each round is one run of the baseline, one of the strategy and, where that is another, one of the best alone, "
+        "side by side in time, in an order that changes from round to round; each figure is the median of the rounds"
     )
+
+
+def _best_alone(documents: Sequence[Mapping[str, Any]]) -> Words:
+    """Which host it is, with how many requests at once, and how that was found out."""
+    told = dict.fromkeys(
+        (alone["host"], alone["in_flight"], alone.get("found", ""))
+        for each in documents
+        if (alone := each["summary"]["best_alone"])
+    )
+    if not told:
+        return ("not measured",)
+    said: list[str] = []
+    for host, in_flight, found in told:
+        said += ["; " if said else "", Foreign(host), f", {at_once(in_flight)}"]
+        said += [": ", Foreign(found)] if found else []
+    return tuple(filter(None, said))
 
 
 def _settings(work: Mapping[str, Any]) -> str:

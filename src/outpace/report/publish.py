@@ -46,14 +46,17 @@ def write_pages(folder: Path, invocation: str | None = None) -> list[Path]:
 
 
 def write_action_file(folder: Path, comparisons: Iterable[Comparison]) -> None:
-    """Write the overhead ratios as github-action-benchmark's ``customSmallerIsBetter`` reads them."""
+    """Write set gains and overhead ratios as github-action-benchmark's ``customSmallerIsBetter`` reads them.
+
+    A gain is told by its inverse, the time against that of the best alone: there is one direction for all of a file.
+    """
     figures = []
-    for comparison in comparisons:
-        ratio = comparison.ratio
-        if ratio is None:
-            continue
-        told = {"name": f"overhead ratio, {comparison.strategy}", "unit": "ratio", "value": round(ratio.median, 6)}
-        if ratio.low is not None and ratio.high is not None:
-            told["range"] = f"{ratio.low:.3f} to {ratio.high:.3f}"
-        figures.append(told)
+    for each in comparisons:
+        against = each.gain.inverse if each.gain and each.gain.median else None
+        for what, found in (("time against the best alone", against), ("overhead ratio", each.ratio)):
+            if found is not None:
+                told = {"name": f"{what}, {each.strategy}", "unit": "ratio", "value": round(found.median, 6)}
+                if found.low is not None and found.high is not None:
+                    told["range"] = f"{found.low:.3f} to {found.high:.3f}"
+                figures.append(told)
     write_whole(folder / ACTION_FILE, json.dumps(figures, indent=1) + "\n")

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from outpace.report import capacity, failures, figures, latency, strategies
+from outpace.report import capacity, failures, figures, gain, latency, strategies
 from outpace.report.blocks import Block, Command, Figure, Folded, Items, Pairs, Paragraph, Section
 from outpace.report.conditions import conditions, not_measured
+from outpace.report.gain import steps_of
 from outpace.report.method import hosts_table, method
 from outpace.report.story import Story
 from outpace.report.words import Strong
 
 KEY = (
+    Strong("set gain"),
+    ": makespan of the best single machine, at its best, divided by that of the run in the same round; above 1 the "
+    "other machines add something. ",
     Strong("ratio"),
-    ": makespan of the run divided by that of its round's baseline, the fastest host alone; below 1 the set is "
-    "faster. ",
+    ": makespan of the run divided by that of its round's baseline, the fastest host alone, one request after another; "
+    "below 1 the set is faster. ",
     Strong("efficiency"),
     ": least possible makespan divided by makespan; 1 is the physical limit. ",
     Strong("best split"),
@@ -26,8 +30,14 @@ HOLDS = {True: "holds", False: "does not hold", None: "open"}
 
 def sections(story: Story, invocation: str | None) -> Iterator[Section]:
     """All of them; ``invocation`` is the command that measured it."""
-    ratios = Figure(lambda: figures.strategies(story.rows))
-    yield Section("Strategies", "Strategies", [strategies.table(story.rows), Paragraph(KEY, quiet=True), ratios])
+    steps = steps_of(story)
+    if len(steps) > 1:
+        makespans: list[Block] = [Figure(lambda: figures.makespans(steps)), gain.table(steps)]
+        yield Section("Makespans", "What each part brings", makespans)
+    gains, ratios = Figure(lambda: figures.gains(story.rows)), Figure(lambda: figures.ratios(story.rows))
+    key = KEY if any(row.gain for row in story.rows) else KEY[2:]
+    compared: list[Block] = [gains, Folded("Overhead ratios", [ratios])] if key is KEY else [ratios]
+    yield Section("Strategies", "Strategies", [strategies.table(story.rows), Paragraph(key, quiet=True), *compared])
     first = [row for row in story.rows if row is story.best or row.verdict != "pass"]
     others = [row for row in story.rows if row not in first]
     verdicts: list[Block] = [Pairs(strategies.verdicts(first))] if first else []

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from outpace.ground.errors import DocumentInvalid
+from outpace.ground.records import BASELINE
 from outpace.judge import capacity as capacities_of_hosts
 from outpace.judge.capacity import HostCapacity
-from outpace.judge.ranking import Best, best
+from outpace.judge.ranking import Best, best, ranked
 from outpace.report import document as reports
 from outpace.report.failures import Failure, Unanswered, failures_of, unanswered_of
 from outpace.report.latency import Latency, latency_of
-from outpace.report.strategies import BASELINE, Row, row_of
+from outpace.report.strategies import Row, row_of
 from outpace.report.timeline import Timeline, timeline_of
 
 
@@ -66,7 +67,9 @@ def tell(documents: Sequence[dict[str, Any]], capacities: dict[str, Any] | None)
     newest = max(documents, key=lambda each: each["created"])
     now = [each for each in documents if _session(each) == _session(newest)]
     rows = [row_of(each, now=each in now) for each in documents]
-    rows.sort(key=lambda row: (not row.ranked, row.median or 0.0, row.strategy))
+    compared = [row.comparison for row in rows if row.ranked]
+    places = {each.strategy: place for place, each in enumerate(ranked(compared))}
+    rows.sort(key=lambda row: (places.get(row.strategy, len(rows)), row.strategy))
     order = {row.strategy: place for place, row in enumerate(rows)}
     told = sorted(documents, key=lambda each: order[each["strategy"]])
     return Story(
@@ -74,7 +77,7 @@ def tell(documents: Sequence[dict[str, Any]], capacities: dict[str, Any] | None)
         newest,
         rows,
         next((row for row in rows if row.ranked and row.strategy != BASELINE), None),
-        best([row.comparison for row in rows if row.ranked]),
+        best(compared),
         [timeline for each in told if each in now and (timeline := timeline_of(each))],
         [latency_of(each) for each in told if each in now],
         failures_of(told),

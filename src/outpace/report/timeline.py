@@ -70,22 +70,27 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The round of a strategy whose ratio is nearest to the median; ``round`` counts from 1."""
+    """The round of a strategy that is nearest to its median; ``round`` counts from 1.
+
+    ``alone`` is the run of the best alone, None where the baseline is it, or it was not measured.
+    """
 
     strategy: Foreign
     round: int
     rounds: int
     run: Drawn
     baseline: Drawn
+    alone: Drawn | None = None
 
 
 def timeline_of(document: Mapping[str, Any]) -> Timeline | None:
-    """The round whose ratio is nearest to the median, drawn; None where no round tells enough to draw anything."""
-    rounds = document["rounds"]
-    middle = document["summary"]["overhead_ratio"]["median"]
+    """The round whose set gain, or ratio, is nearest to the median; None where no round tells enough to be drawn."""
+    rounds, summary = document["rounds"], document["summary"]
+    what = "set_gain" if summary["set_gain"] else "overhead_ratio"
+    middle = summary[what]["median"]
 
     def strangeness(index: int) -> tuple[bool, float, int]:
-        found = rounds[index]["overhead_ratio"]
+        found = rounds[index][what]
         far = 0.0 if found is None or middle is None else abs(found - middle)
         return (found is None, far, index)
 
@@ -94,7 +99,9 @@ def timeline_of(document: Mapping[str, Any]) -> Timeline | None:
         run = _drawn(rounds[index]["run"], lambda each: trips_ms.get(each["host"]))
         if run.bars:
             baseline = _drawn(rounds[index]["baseline"], lambda each: trip_alone(each, trips_ms))
-            return Timeline(Foreign(document["strategy"]), index + 1, len(rounds), run, baseline)
+            found = rounds[index]["alone"]
+            alone = _drawn(found, lambda each: trips_ms.get(each["host"])) if found else None
+            return Timeline(Foreign(document["strategy"]), index + 1, len(rounds), run, baseline, alone)
     return None
 
 

@@ -77,6 +77,16 @@ def counted(number: int, what: str, plural: str | None = None) -> str:
     return f"{number:,} {what if number == 1 else plural or what + 's'}"
 
 
+def counted_in_words(number: int, what: str) -> str:
+    """A small number as a word, and its noun: one round, three rounds."""
+    return f"{in_words(number)} {what}{'' if number == 1 else 's'}"
+
+
+def at_once(in_flight: int) -> str:
+    """How many requests a host has in flight."""
+    return "one at a time" if in_flight == 1 else f"{in_words(in_flight)} at once"
+
+
 def capital(words: Words) -> Words:
     """The sentence with its first letter large, unless that letter came from a document."""
     first, *rest = words

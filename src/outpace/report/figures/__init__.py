@@ -2,8 +2,9 @@
 
 from outpace.report.figures.canvas import Picture
 from outpace.report.figures.capacity import capacities
+from outpace.report.figures.gain import makespans
 from outpace.report.figures.latency import time_by_host
-from outpace.report.figures.strategies import strategies
+from outpace.report.figures.strategies import gains, ratios
 from outpace.report.figures.timeline import timeline
 
-__all__ = ["Picture", "capacities", "strategies", "time_by_host", "timeline"]
+__all__ = ["Picture", "capacities", "gains", "makespans", "ratios", "time_by_host", "timeline"]

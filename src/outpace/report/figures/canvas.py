@@ -136,7 +136,9 @@ def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequ
     """
     narrow = width < WIDE
     label = LABEL if narrow else 0.0
-    columns = 2 if narrow else max(1, len(marks))
+    labels = [len(str(mark.get_label())) for mark in marks] or [0]
+    fits = sum(labels) * 6.2 + 40 * len(labels) <= width
+    columns = len(labels) if fits else max(1, int(width / (40 + 6.2 * max(labels))))
     head, foot, right = 8 + LABEL * math.ceil(len(marks) / columns), 36.0, 66.0
     inner = sum(label + room + GAP for group in groups for _, room in group) + GAP * (len(groups) - 1)
     names = [short(name, LETTERS) for group in groups for name, _ in group]

@@ -26,7 +26,7 @@ def time_by_host(latency: Latency, name: str) -> Picture | None:
         " ".join(f"{host.host}: {_in_words(host)}." for host in hosts),
         "The mean over all answers of all rounds; what an engine does not tell is within the part that follows it."
         + left_out("hosts", len(hosts), len(latency.hosts)),
-        lambda width: _time_by_host(hosts, latency.baseline, width),
+        lambda width: _time_by_host(hosts, latency, width),
     )
 
 
@@ -34,8 +34,8 @@ def _in_words(host: HostTime) -> str:
     return "; ".join(f"{PARTS[name]} {ms(part.mean_ms)}, {share(part.share)}" for name, part in host.parts.items())
 
 
-def _time_by_host(hosts: Sequence[HostTime], baseline: HostTime | None, width: int) -> Figure:
-    bars = [(f"{baseline.host} alone", baseline)] if baseline else []
+def _time_by_host(hosts: Sequence[HostTime], latency: Latency, width: int) -> Figure:
+    bars = [(f"{host.host}{what}", host) for what, host in latency.alone]
     bars += [(str(host.host), host) for host in hosts]
     used = [name for name in PARTS if any(name in host.parts and host.parts[name].mean_ms for _, host in bars)]
     height = 15.0 if len(bars) <= 12 else 9.0

@@ -1,8 +1,9 @@
-"""Overhead ratios: all strategies on one axis, with their intervals and every round."""
+"""Set gains and overhead ratios: all strategies on one axis, with their intervals and every round."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,84 +11,132 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from outpace.judge.stats import Interval
 from outpace.report.figures import canvas
 from outpace.report.figures.canvas import INK, Picture, chart, picture, short
-from outpace.report.strategies import Row
+from outpace.report.strategies import Row, outpaces, span
 from outpace.report.words import limit, ratio
 
 WIDE_RANGE = 5.0
-"""Where the highest ratio is so many times the lowest, a linear axis would press the low ones together."""
-_GATE: dict[str, Any] = {"color": canvas.RED, "linewidth": 1.6, "linestyle": (0, (5, 2))}
+"""Where the highest value is so many times the lowest, a linear axis would press the low ones together."""
+_LIMIT: dict[str, Any] = {"color": canvas.RED, "linewidth": 1.6, "linestyle": (0, (5, 2))}
 _BOUND: dict[str, Any] = {"color": canvas.GREEN, "linewidth": 2.2, "linestyle": (0, (2, 1))}
 _ROUND: dict[str, Any] = {"color": INK, "linestyle": "", "marker": ".", "markersize": 5}
 _LOOKS: dict[str, tuple[str, Any]] = {"pass": ("o", "full"), "fail": ("X", "full"), "inconclusive": ("D", "none")}
+_ROUNDS = " A small point is a round, the first of them on top; the large one is their median, the line its interval."
 
 
-def strategies(rows: Sequence[Row]) -> Picture | None:
-    """All strategies on one axis with their intervals and rounds, and beside each what the best split would give."""
-    drawn = [row for row in rows if row.ratio is not None and row.ratio.median]
-    if not drawn:
+@dataclass(frozen=True)
+class _Line:
+    """One strategy on the axis; ``bound`` is what the best split would give."""
+
+    strategy: str
+    found: Interval
+    rounds: Sequence[float | None]
+    bound: float | None
+    verdict: str
+
+    @property
+    def span(self) -> tuple[float, float]:
+        return span(self.found, [each for each in self.rounds if each is not None] or [self.found.median])
+
+
+def gains(rows: Sequence[Row]) -> Picture | None:
+    """The set gain of all strategies on one axis; None where no strategy has one."""
+    verdicts = {True: "pass", False: "fail", None: "inconclusive"}
+    lines = [
+        _Line(row.strategy, row.gain, row.gains, row.split, verdicts[outpaces(row.comparison)])
+        for row in rows
+        if row.gain and row.gain.median
+    ]
+    said = "Makespan of the best alone divided by that of the run: further right is faster, and right of 1 the other "
+    said += "machines add something."
+    words = {"pass": "outpaces", "fail": "does not outpace", "inconclusive": "cannot be told"}
+    if not lines:
         return None
-    bounded = any(row.bound for row in drawn)
-    return picture(
-        "strategies",
-        "Overhead ratio of each strategy, and of each of its rounds",
-        " ".join(map(_in_words, drawn)),
-        "Makespan divided by that of the fastest host alone: further left is faster. A small point is a round, the "
-        "first of them on top; the large one is their median, the line its interval."
-        + (" Fewer than five rounds give no interval." if any(not row.interval for row in drawn) else "")
-        + (" No split of the prompts could come left of the dashed mark, the lower bound." if bounded else ""),
-        lambda width: _strategies(drawn, width),
-    )
+    alone = f"{short(rows[0].reference, 20)} at its best (1.0)"
+    gate = (">", rows[0].least_gain) if rows[0].least_gain else None
+    return _picture("set gain", lines, said, alone, gate, words)
 
 
-def _in_words(row: Row) -> str:
-    spread = f" (interval {ratio(row.span[0])} to {ratio(row.span[1])})" if row.interval else ""
-    return (
-        f"{row.strategy}: {ratio(row.median)}{spread}, rounds {', '.join(map(ratio, row.ratios))}; gate {row.verdict}."
-    )
-
-
-def _strategies(rows: Sequence[Row], width: int) -> Figure:
-    marks = [
-        Line2D([], [], color=INK, linewidth=1.0, label=f"{short(rows[0].baseline_host, 20)} alone (1.0)"),
-        Line2D([], [], **_GATE, label=f"gate < {limit(rows[0].threshold)}"),
-        *([Line2D([], [], **_BOUND, label="lower bound")] if any(row.bound for row in rows) else []),
-        Line2D([], [], **_ROUND, label="round"),
+def ratios(rows: Sequence[Row]) -> Picture | None:
+    """The overhead ratio of all strategies on one axis, and the published gate."""
+    lines = [
+        _Line(row.strategy, row.ratio, row.ratios, row.bound, row.verdict)
+        for row in rows
+        if row.ratio and row.ratio.median
     ]
+    said = "Makespan divided by that of the baseline, one request after another: further left is faster."
+    if not lines:
+        return None
+    alone = f"{short(rows[0].baseline_host, 20)} alone (1.0)"
+    return _picture("overhead ratio", lines, said, alone, ("<", rows[0].threshold), {each: each for each in _LOOKS})
+
+
+def _picture(
+    what: str,
+    lines: Sequence[_Line],
+    said: str,
+    alone: str,
+    gate: tuple[str, float] | None,
+    verdicts: Mapping[str, str],
+) -> Picture:
+    """``alone`` is what stands at 1, ``gate`` on which side of what all should lie, ``verdicts`` their words."""
+    if any(line.found.low is None for line in lines):
+        said += " Fewer than five rounds give no interval."
+    if any(line.bound for line in lines):
+        said += f" No split of the prompts could come {'left' if what == 'overhead ratio' else 'right'} of the dashed "
+        said += "mark, the lower bound of the makespan."
+    marks = [Line2D([], [], color=INK, linewidth=1.0, label=alone)]
+    if gate:
+        marks.append(Line2D([], [], **_LIMIT, label=f"gate {gate[0]} {limit(gate[1])}"))
+    if any(line.bound for line in lines):
+        marks.append(Line2D([], [], **_BOUND, label="best split"))
+    marks.append(Line2D([], [], **_ROUND, label="round"))
     marks += [
-        Line2D([], [], color=canvas.BLUE, linestyle="", marker=shape, fillstyle=fill, label=verdict)
+        Line2D([], [], color=canvas.BLUE, linestyle="", marker=shape, fillstyle=fill, label=verdicts[verdict])
         for verdict, (shape, fill) in _LOOKS.items()
-        if any(row.verdict == verdict for row in rows)
+        if any(line.verdict == verdict for line in lines)
     ]
-    found = chart(width, [[(row.strategy, 20.0) for row in rows]], marks)
-    values = [each for row in rows for each in (*row.span, *row.ratios, row.bound) if each] + [1.0, rows[0].threshold]
-    _scale(found.axes, min(values), max(values), found.narrow)
-    found.axes.set(xlabel="overhead ratio")
-    found.axes.axvline(1.0, color=INK, linewidth=1.0)
-    found.axes.axvline(rows[0].threshold, **_GATE)
-    for row, (top, bottom) in zip(rows, found.spans, strict=True):
-        _strategy(found.axes, row, top, bottom)
-    return found.figure
+
+    def paint(width: int) -> Figure:
+        found = chart(width, [[(line.strategy, 20.0) for line in lines]], marks)
+        values = [each for line in lines for each in (*line.span, *line.rounds, line.bound) if each]
+        values += [1.0, *([gate[1]] if gate else [])]
+        _scale(found.axes, min(values), max(values), found.narrow)
+        found.axes.set(xlabel=what)
+        found.axes.axvline(1.0, color=INK, linewidth=1.0)
+        if gate:
+            found.axes.axvline(gate[1], **_LIMIT)
+        for line, (top, bottom) in zip(lines, found.spans, strict=True):
+            _draw(found.axes, line, top, bottom)
+        return found.figure
+
+    told = " ".join(_in_words(line, verdicts[line.verdict]) for line in lines)
+    title = f"{what.capitalize()} of each strategy, and of each of its rounds"
+    return picture(what.replace(" ", "-"), title, told, said + _ROUNDS, paint)
 
 
-def _strategy(axes: Axes, row: Row, top: float, bottom: float) -> None:
-    middle, (low, high) = (top + bottom) / 2, row.span
-    style: dict[str, Any] = {
-        "linewidth": 2.4 if row.interval else 1.2,
-        "linestyle": "-" if row.interval else (0, (1, 1)),
-    }
+def _in_words(line: _Line, verdict: str) -> str:
+    whole = f" (interval {ratio(line.span[0])} to {ratio(line.span[1])})" if line.found.low is not None else ""
+    rounds = ", ".join(map(ratio, line.rounds))
+    return f"{line.strategy}: {ratio(line.found.median)}{whole}, rounds {rounds}; {verdict}."
+
+
+def _draw(axes: Axes, line: _Line, top: float, bottom: float) -> None:
+    middle, (low, high), whole = (top + bottom) / 2, line.span, line.found.low is not None
+    style: dict[str, Any] = {"linewidth": 2.4 if whole else 1.2, "linestyle": "-" if whole else (0, (1, 1))}
     if low < high:
         axes.plot([low, high], [middle] * 2, color=canvas.BLUE, marker="|", markersize=9, markeredgewidth=1.4, **style)
-    if row.bound:
-        axes.plot([row.bound] * 2, [top - 3, bottom + 3], **_BOUND, zorder=3)
-    step = (bottom - top) / len(row.ratios) if row.ratios else 0.0
-    points = [(each, top + step * (place + 0.5)) for place, each in enumerate(row.ratios) if each]
+    if line.bound:
+        axes.plot([line.bound] * 2, [top - 3, bottom + 3], **_BOUND, zorder=3)
+    step = (bottom - top) / len(line.rounds) if line.rounds else 0.0
+    points = [(each, top + step * (place + 0.5)) for place, each in enumerate(line.rounds) if each]
     axes.plot([x for x, _ in points], [y for _, y in points], **_ROUND, zorder=5)
-    shape, fill = _LOOKS[row.verdict]
-    axes.plot([row.median or 0.0], [middle], shape, color=canvas.BLUE, fillstyle=fill, markersize=8, zorder=4)
+    shape, fill = _LOOKS[line.verdict]
+    axes.plot([line.found.median], [middle], shape, color=canvas.BLUE, fillstyle=fill, markersize=8, zorder=4)
     place = (1, middle), (8, 0), ("axes fraction", "data"), "offset points"
-    axes.annotate(ratio(row.median), *place, va="center")
+    axes.annotate(ratio(line.found.median), *place, va="center")
 
 
 def _scale(axes: Axes, low: float, high: float, narrow: bool) -> None:

@@ -1,4 +1,4 @@
-"""The timeline of one round: what each host did when, and above it the baseline, to the same scale."""
+"""The timeline of one round: what each host did when, and above it the runs on one host, to the same scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from outpace.report.figures import canvas
 from outpace.report.figures.canvas import INK, MUTED, PAPER, Chart, Picture, chart, left_out, picture
 from outpace.report.figures.parts import look, marks
-from outpace.report.latency import PARTS
+from outpace.report.latency import AT_ITS_BEST, ONE_BY_ONE, PARTS
 from outpace.report.timeline import Bar, Drawn, Lane, Timeline
 from outpace.report.words import counted, ms
 
@@ -44,9 +44,13 @@ Box = tuple[float, float, float, float]
 
 def timeline(found: Timeline, name: str) -> Picture:
     """The figure of one round; ``name`` is its own on the page."""
-    together = any(len(each.bars) > MOST_BARS or _rows(each.lanes) > MOST_ROWS for each in (found.run, found.baseline))
+    together = any(len(each.bars) > MOST_BARS or _rows(each.lanes) > MOST_ROWS for each in _runs(found))
     title = f"Timeline of round {found.round} under {found.strategy}"
     return picture(name, title, _described(found), _caption(found, together), _Painter(found, together).paint)
+
+
+def _runs(found: Timeline) -> list[Drawn]:
+    return [found.baseline, *([found.alone] if found.alone else []), found.run]
 
 
 def _rows(lanes: Iterable[Lane]) -> int:
@@ -54,8 +58,10 @@ def _rows(lanes: Iterable[Lane]) -> int:
 
 
 def _described(found: Timeline) -> str:
-    alone = ", ".join(lane.host for lane in found.baseline.lanes)
-    said = f"Baseline on {alone}: {ms(found.baseline.makespan_ms)}. {found.strategy}: {ms(found.run.makespan_ms)}."
+    said = f"Baseline on {', '.join(lane.host for lane in found.baseline.lanes)}: {ms(found.baseline.makespan_ms)}."
+    if found.alone:
+        said += f" {', '.join(lane.host for lane in found.alone.lanes)} at its best: {ms(found.alone.makespan_ms)}."
+    said += f" {found.strategy}: {ms(found.run.makespan_ms)}."
     for lane in found.run.lanes[:8]:
         lost = sum(bar.failed is not None for bar in lane.bars)
         end = max((bar.start_ms + bar.wall_ms for bar in lane.bars), default=0.0)
@@ -68,14 +74,13 @@ def _described(found: Timeline) -> str:
 def _caption(found: Timeline, together: bool) -> str:
     run, alone = found.run, found.baseline
     said = f"Under {found.strategy}"
-    said += (
-        f", round {found.round} of {found.rounds}, whose ratio is nearest to the median. " if found.rounds > 1 else ". "
-    )
+    said += f", round {found.round} of {found.rounds}, that is nearest to the median. " if found.rounds > 1 else ". "
     if together:
         said += (
             f"{counted(len(run.bars), 'request')}, too many to draw one by one: the height of each lane is how many "
         )
-        said += f"were in flight. Alone {ms(alone.makespan_ms)}, together {ms(run.makespan_ms)}."
+        best = f" at its best {ms(found.alone.makespan_ms)}," if found.alone else ""
+        said += f"were in flight. Alone {ms(alone.makespan_ms)},{best} together {ms(run.makespan_ms)}."
     else:
         number = ", its number that of the prompt" if len(run.bars) <= NUMBERED else ""
         said += f"A bar is a request{number}; requests that overlap stand below one another."
@@ -90,16 +95,17 @@ def _caption(found: Timeline, together: bool) -> str:
 
 def _edge_ms(found: Timeline) -> float:
     """Where the axis of time ends: with the longer run, but not so late that nothing is seen of the strategy's."""
-    run, alone = found.run.end_ms, found.baseline.end_ms
+    run, alone = max(each.end_ms for each in _runs(found)[1:]), found.baseline.end_ms
     return run * 1.1 if 0 < run * CUT < alone else max(run, alone)
 
 
 class _Painter:
-    """One figure: the lanes of the baseline and of the run, over an axis of time."""
+    """One figure: the lanes of the baseline, of the best alone and of the run, over an axis of time."""
 
     def __init__(self, found: Timeline, together: bool) -> None:
         self._groups: list[tuple[Drawn, Sequence[Lane], str]] = [
-            (found.baseline, found.baseline.lanes[:1], " alone"),
+            (found.baseline, found.baseline.lanes[:1], ONE_BY_ONE),
+            *([(found.alone, found.alone.lanes[:1], AT_ITS_BEST)] if found.alone else []),
             (found.run, found.run.lanes[:MOST_HOSTS], ""),
         ]
         self._lanes = [lane for _, lanes, _ in self._groups for lane in lanes]
