@@ -22,7 +22,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def test_the_published_experiment_can_be_read():
     page = Page(html.render(read(PUBLISHED)))
     for expected in (
-        "Two machines answer eight prompts 1.15 times as fast as local alone under serial-per-side",
+        "Two machines answer eight prompts 1.15 times as fast as local one after another",
         "The gate failed for all-parallel.",
         "Transcribed from a published experiment",
         "0.866",

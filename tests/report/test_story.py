@@ -11,6 +11,7 @@ from outpace.ground.errors import DocumentInvalid
 from outpace.judge import capacity
 from outpace.report.answer import answer, cautions, question
 from outpace.report.conditions import conditions, not_measured
+from outpace.report.gain import steps_of
 from outpace.report.latency import split
 from outpace.report.method import method
 from outpace.report.story import read, tell
@@ -32,7 +33,8 @@ def test_the_published_experiment_is_told():
     story = read(REPOSITORY / "reports" / "phase-0")
     assert plain(question(story)) == "Do two machines outpace local alone?"
     assert [plain(each) for each in answer(story)] == [
-        "Two machines answer eight prompts 1.15 times as fast as local alone under serial-per-side; gate < 2.0 passed.",
+        "Two machines answer eight prompts 1.15 times as fast as local one after another, the published baseline.",
+        "The best strategy is serial-per-side; gate < 2.0 passed.",
         "The gate failed for all-parallel.",
     ]
     assert [row.strategy for row in story.rows] == ["serial-per-side", "all-parallel"]
@@ -49,8 +51,8 @@ def test_the_published_experiment_is_told():
 def test_the_replayed_experiment_is_told():
     story = read(REPOSITORY / "bench" / "recordings" / "phase-0")
     assert plain(answer(story)[0]) == (
-        "Two machines answer eight prompts 1.53 times as fast as local alone under earliest-finish; gate < 2.0 "
-        "passed; the best split would give 1.56 times."
+        "Two machines answer eight prompts 1.53 times as fast as local at its best (one after another, the published "
+        "baseline)."
     )
     assert story.best.strategy == "earliest-finish"
     assert story.failures[0].kind == "spent"
@@ -69,7 +71,7 @@ def test_every_recording_is_told_with_figures_that_agree_with_its_reports(folder
     for row in story.rows:
         summary = reports[row.strategy]["summary"]
         assert row.ratio.median == summary["overhead_ratio"]["median"]
-        assert row.efficiency == summary["dispatch_efficiency"]
+        assert row.comparison.dispatch_efficiency == summary["dispatch_efficiency"]
     assert len(story.timelines) == len(story.latencies) == len(reports)
     for latency in story.latencies:
         for host in latency.hosts:
@@ -78,16 +80,16 @@ def test_every_recording_is_told_with_figures_that_agree_with_its_reports(folder
 
 def test_a_strategy_that_is_slower_is_said_to_be():
     assert said(report([1.2, 1.3, 1.25])) == (
-        "Two machines answer eight prompts no faster than near alone: the best strategy, serial-per-side, takes 1.25 "
-        "times as long; gate < 2.0 passed."
+        "Two machines answer eight prompts no faster than near one after another, the published baseline: 0.80 times "
+        "as fast (rounds 0.77 to 0.83). The best strategy is serial-per-side; gate < 2.0 passed."
     )
 
 
 def test_rounds_on_both_sides_of_one_leave_the_answer_open():
     assert said(report([0.9, 0.95, 1.1], bound=0.5)) == (
-        "Whether two machines answer eight prompts faster than near alone cannot be told from these rounds: under the "
-        "best strategy, serial-per-side, they take 0.95 times as long (0.90 to 1.10); gate < 2.0 passed; the best "
-        "split would give 2.00 times."
+        "Whether two machines answer eight prompts faster than near one after another, the published baseline, cannot "
+        "be told from these rounds: 1.05 times as fast (rounds 0.91 to 1.11). The best strategy is serial-per-side; gate "
+        "< 2.0 passed; the best split would give 2.00 times."
     )
 
 
@@ -95,16 +97,114 @@ def test_an_interval_decides_where_there_is_one():
     assert "1.05 times as fast" in said(report([0.94, 0.95, 0.95, 0.96, 1.1], interval=(0.94, 0.97)))
 
 
+AT_ITS_BEST = ("near", 4, 416.0)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "more", "first", "verdict"),
+    [
+        (
+            [0.5] * 5,
+            {"gain_interval": (1.01, 1.07)},
+            "Two machines answer eight prompts 1.04 times as fast as near at its best (four at once; interval 1.01 to "
+            "1.07), and 2.00 times as fast as near one after another, the published baseline.",
+            "The set outpaces near; ",
+        ),
+        (
+            [0.65, 0.65, 0.64],
+            {},
+            "Two machines answer eight prompts no faster than near at its best: 0.80 times as fast (four at once; "
+            "rounds 0.80 to 0.81), and 1.54 times as fast as near one after another, the published baseline.",
+            "The set does not outpace near; ",
+        ),
+        (
+            [0.5, 0.51, 0.53],
+            {},
+            "Whether two machines answer eight prompts faster than near at its best cannot be told from these rounds: "
+            "1.02 times as fast (four at once; rounds 0.98 to 1.04), and 1.96 times as fast as near one after another, "
+            "the published baseline.",
+            "Whether the set outpaces near cannot be told; ",
+        ),
+    ],
+)
+def test_the_first_sentence_says_what_the_other_machines_add(ratios, more, first, verdict):
+    told = answer(tell([report(ratios, best_alone=AT_ITS_BEST, **more)], None))
+    assert plain(told[0]) == first
+    assert plain(told[1]).startswith(verdict)
+
+
+def test_a_best_alone_that_is_the_baseline_is_told_once():
+    assert said(report([0.5], best_alone=("near", 1, 800.0))).startswith(
+        "Two machines answer eight prompts 2.00 times as fast as near at its best (one after another, the published "
+        "baseline). The set outpaces near; "
+    )
+
+
+def test_the_best_alone_need_not_be_the_baseline_s_host():
+    assert "as fast as far at its best (eight at once), and 2.00 times as fast as near one after another" in said(
+        report([0.5], best_alone=("far", 8, 500.0))
+    )
+
+
+def test_each_part_of_the_speedup_is_told_for_itself():
+    first, at_best, together = steps_of(tell([report([0.5, 0.5, 0.4], best_alone=AT_ITS_BEST)], None))
+    assert (first.makespan_ms, at_best.makespan_ms, together.makespan_ms) == (800.0, 416.0, 400.0)
+    assert (at_best.brings, together.brings) == ("batching", "the other machines")
+    assert at_best.faster.median * together.faster.median == pytest.approx(2.0)
+    another = steps_of(tell([report([0.5], best_alone=("far", 4, 416.0))], None))
+    assert another[1].brings == "another machine, batching"
+
+
+def test_what_batching_and_what_machines_bring_is_not_told_apart_where_the_best_alone_was_not_measured():
+    story = tell([report([0.5])], None)
+    (_, together) = steps_of(story)
+    assert together.brings == "batching, and the other machines"
+    assert any("do not tell what the others add" in plain(each) for each in cautions(story))
+
+
+def test_a_sweep_tells_what_the_best_alone_would_have_been():
+    story = tell([report([0.25])], swept(("near", levels((1, 10), (4, 32))), ("far", levels((1, 10), (2, 10)))))
+    assert "By its sweep near alone is 3.20 times as fast with four at once: against that the set would be 1.25" in (
+        plain(list(cautions(story))[1])
+    )
+
+
+def test_timelines_and_latencies_tell_of_the_best_alone_too():
+    story = tell([report([0.5], best_alone=AT_ITS_BEST)], None)
+    assert [len(lane.rows) for lane in story.timelines[0].alone.lanes] == [4]
+    assert [what for what, _ in story.latencies[0].alone] == [" alone", " at its best"]
+
+
+def test_the_order_of_strategies_is_that_of_their_set_gains():
+    one = report([0.5], "pull", best_alone=("near", 4, 400.0))
+    other = report([0.52], "hedged", best_alone=("near", 4, 430.0))
+    assert [row.strategy for row in tell([one, other], None).rows] == ["hedged", "pull"]
+
+
+def test_the_first_condition_is_the_set_gain_and_one_more_machine_is_told_in_it():
+    found = tell(
+        [report([0.5] * 5, best_alone=AT_ITS_BEST, gain_interval=(1.01, 1.07))],
+        swept(("near", levels((1, 10), (4, 20))), ("far", levels((1, 10), (2, 10)))),
+    )
+    gain, more = holding(found, "The set outpaces near"), holding(found, "The workload is long enough")
+    assert gain.holds is True
+    assert "It is 1.04 under serial-per-side, 1.010 to 1.070." in plain(gain.text)
+    assert "a set gain of 1.04 now, of 1.39 then" in plain(more.text)
+    unknown = holding(tell([report([0.5])], None), "The set outpaces near")
+    assert unknown.holds is None
+    assert "was not measured" in plain(unknown.text)
+
+
 def test_strategies_that_cannot_be_told_apart_are_called_a_tie():
     one, other = report([0.5, 0.6, 0.55], "pull"), report([0.52, 0.61, 0.56], "hedged")
-    assert "under pull, which cannot be told from hedged; gate" in said(one, other)
+    assert "is pull, which cannot be told from hedged; gate" in said(one, other)
     assert "cannot be told from" not in said(one, report([0.7, 0.71, 0.72], "hedged"))
 
 
 def test_a_session_with_failures_says_so():
     story = tell([report([0.5, None], verdict="fail"), report([0.9, 0.9], "pull")], None)
     assert "one prompt" not in plain(answer(story)[0])
-    assert "1 prompt was answered by no host under serial-per-side" in plain(next(iter(cautions(story))))
+    assert "1 prompt was answered by no host under serial-per-side" in [plain(each) for each in cautions(story)][1]
     assert story.unanswered[0].error == "connect: refused"
     assert story.unanswered[0].round == 2
 

@@ -48,7 +48,13 @@ def claim(comparison: Comparison, hosts: int, noun: str, prompts: int, baseline_
         return (f"{task} {faster} as ", *against, said, *more)
     if high <= 1:
         return (f"{task} no faster than ", *against, f": {faster}{said}", *more)
-    return (f"whether {task} faster than ", *against, f" cannot be told from these rounds: {faster}{said}", *more)
+    comma = "," if against == one_by_one else ""
+    return (
+        f"whether {task} faster than ",
+        *against,
+        f"{comma} cannot be told from these rounds: {faster}{said}",
+        *more,
+    )
 
 
 def verdict(comparison: Comparison) -> Words:
@@ -145,15 +151,10 @@ def _not_alone(story: Story, best: Row) -> Iterator[Words]:
     host, speedup = best.baseline_host, best.comparison.speedup
     yield ("What ", host, " does at its best was not measured, so these reports do not tell what the others add.")
     swept = next((each.capacity for each in story.capacities if each.name == host), None)
-    if swept and speedup:
-        most = min(swept.limit, story.prompts)
-        faster = swept.gain_at(most)
-        if most == 1 or faster <= 1:
-            yield (
-                "By its sweep ",
-                host,
-                " is at its best one at a time, as in the baseline: then all of it is theirs.",
-            )
-        else:
-            said = f" alone is {faster:.2f} times as fast with {at_once(most)}: against that the set would be "
-            yield ("By its sweep ", host, f"{said}{speedup / faster:.2f} times as fast.")
+    if swept is None or swept.limit > story.prompts or not speedup:
+        return
+    if swept.limit == 1 or swept.gain <= 1:
+        yield ("By its sweep ", host, " is at its best one at a time, as in the baseline: then all of it is theirs.")
+    else:
+        said = f" alone is {swept.gain:.2f} times as fast with {at_once(swept.limit)}: against that the set would be "
+        yield ("By its sweep ", host, f"{said}{speedup / swept.gain:.2f} times as fast.")

@@ -124,7 +124,7 @@ def _one_more(story: Story, best: Row) -> Iterator[Condition]:
     if best.best_alone and best.best_alone.in_flight > 1:
         how, at_best = "At their best", " at its best"
         swept = [(Foreign(each.name), each.capacity) for each in story.capacities]
-        speeds = {name: found.levels[0].tokens_per_s * found.gain_at(found.limit) for name, found in swept}
+        speeds = {name: found.levels[0].tokens_per_s * found.gain for name, found in swept}
     else:
         how, at_best = "With one request at a time each", " alone"
         alone = story.latency("serial-per-side")

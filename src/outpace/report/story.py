@@ -69,7 +69,7 @@ def tell(documents: Sequence[dict[str, Any]], capacities: dict[str, Any] | None)
     rows = [row_of(each, now=each in now) for each in documents]
     compared = [row.comparison for row in rows if row.ranked]
     places = {each.strategy: place for place, each in enumerate(ranked(compared))}
-    rows.sort(key=lambda row: (places.get(row.strategy, len(rows)), row.strategy))
+    rows = sorted(rows, key=lambda row: (places.get(row.strategy, len(places)), row.strategy))
     order = {row.strategy: place for place, row in enumerate(rows)}
     told = sorted(documents, key=lambda each: order[each["strategy"]])
     return Story(

@@ -129,9 +129,12 @@ class Chart:
         self.axes.annotate(text, (x, y), (5, 0), **place, **style)
 
 
-def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequence[Artist]) -> Chart:
-    """A chart of lines, each a name and its height, with ``marks`` explained above; a dotted line parts the groups.
+def chart(
+    width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequence[Artist], letters: int = LETTERS
+) -> Chart:
+    """A chart of lines, each a name of so many ``letters`` and its height, with ``marks`` explained above.
 
+    A dotted line parts the groups.
     Names stand beside their lines, and on a telephone above them, for nothing is left there beside them.
     """
     narrow = width < WIDE
@@ -139,9 +142,9 @@ def chart(width: int, groups: Sequence[Sequence[tuple[str, float]]], marks: Sequ
     labels = [len(str(mark.get_label())) for mark in marks] or [0]
     fits = sum(labels) * 6.2 + 40 * len(labels) <= width
     columns = len(labels) if fits else max(1, int(width / (40 + 6.2 * max(labels))))
-    head, foot, right = 8 + LABEL * math.ceil(len(marks) / columns), 36.0, 66.0
+    head, foot, right = 10 + 14.0 * math.ceil(len(marks) / columns), 36.0, 66.0
     inner = sum(label + room + GAP for group in groups for _, room in group) + GAP * (len(groups) - 1)
-    names = [short(name, LETTERS) for group in groups for name, _ in group]
+    names = [short(name, letters) for group in groups for name, _ in group]
     left = 8.0 if narrow else 12 + 6.6 * max(map(len, names), default=0)
     figure = sheet(width, height := head + inner + foot)
     axes = figure.add_axes((left / width, foot / height, (width - left - right) / width, inner / height))

@@ -33,14 +33,14 @@ def makespans(steps: Sequence[Step]) -> Picture | None:
 
 def _makespans(steps: Sequence[Step], width: int) -> Figure:
     looks: list[dict[str, Any]] = [
-        {"facecolor": "none", "hatch": hatch, "edgecolor": colour} for hatch, colour in _SAVED
+        {"facecolor": "none", "hatch": hatch, "edgecolor": colour, "hatchcolor": colour} for hatch, colour in _SAVED
     ]
     saved = list(zip(steps[1:], looks, strict=False))
     marks = [
         Patch(**look, label=f"{step.brings}: {times(step.faster.median if step.faster else None)}")
         for step, look in saved
     ]
-    found = chart(width, [[("".join(step.name), 18.0) for step in steps]], marks)
+    found = chart(width, [[("".join(step.name), 18.0) for step in steps]], marks, letters=40)
     for step, (top, bottom) in zip(steps, found.spans, strict=True):
         found.axes.barh((top + bottom) / 2, step.makespan_ms, bottom - top, color=SKY, edgecolor=MUTED, linewidth=0.5)
         place = (1, (top + bottom) / 2), (8, 0), ("axes fraction", "data"), "offset points"
