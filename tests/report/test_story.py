@@ -88,8 +88,8 @@ def test_a_strategy_that_is_slower_is_said_to_be():
 def test_rounds_on_both_sides_of_one_leave_the_answer_open():
     assert said(report([0.9, 0.95, 1.1], bound=0.5)) == (
         "Whether two machines answer eight prompts faster than near one after another, the published baseline, cannot "
-        "be told from these rounds: 1.05 times as fast (rounds 0.91 to 1.11). The best strategy is serial-per-side; gate "
-        "< 2.0 passed; the best split would give 2.00 times."
+        "be told from these rounds: 1.05 times as fast (rounds 0.91 to 1.11). The best strategy is serial-per-side; "
+        "gate < 2.0 passed; the best split would give 2.00 times."
     )
 
 

@@ -249,9 +249,14 @@ def test_pages_for_people_lie_beside_the_reports(suite: pytest.Pytester, monkeyp
     assert "<script" not in page
     assert "--strategies=serial-per-side" in result.rpartition("Run it again")[2]
     assert summary.read_text().strip() == result.strip()
-    (figure,) = json.loads((suite.path / "reports" / "benchmark-action.json").read_text())
-    assert (figure["name"], figure["unit"]) == ("overhead ratio, serial-per-side", "ratio")
-    assert figure["value"] == pytest.approx(0.866, abs=1e-3)
+    against, ratio = json.loads((suite.path / "reports" / "benchmark-action.json").read_text())
+    assert (against["name"], ratio["name"]) == (
+        "time against the best alone, serial-per-side",
+        "overhead ratio, serial-per-side",
+    )
+    for figure in (against, ratio):  # the published host is at its best one at a time: both say the same
+        assert figure["unit"] == "ratio"
+        assert figure["value"] == pytest.approx(0.866, abs=1e-3)
     assert '<property name="verdict" value="pass"' in (suite.path / "junit.xml").read_text()
 
 
