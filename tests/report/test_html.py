@@ -72,6 +72,22 @@ def test_a_page_has_what_assistive_technology_and_browsers_ask_for():
     assert "pytest bench/" in page.text
 
 
+def test_a_page_shows_what_each_part_brings_and_the_best_alone_on_its_timeline():
+    page = page_of(report([0.5, 0.5, 0.5], best_alone=("near", 4, 416.0)))
+    for expected in (
+        "2.00 times as fast as near one after another, the published baseline",
+        "batching: 1.92\N{MULTIPLICATION SIGN}",
+        "the other machines: 1.04\N{MULTIPLICATION SIGN}",
+        "near at its best, four at once",
+        "near at its best: 416 ms",
+        "outpaces",
+    ):
+        assert expected in page.text
+    assert ("p", "class", "answer pass") in page.values
+    slower = page_of(report([0.65, 0.65, 0.64], best_alone=("near", 4, 416.0)))
+    assert ("p", "class", "answer fail") in slower.values
+
+
 def test_the_policy_allows_no_request():
     page = page_of(report([0.5]))
     assert ("meta", "content", POLICY) in page.values
