@@ -9,10 +9,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from statistics import fmean, median
 
 import pytest
 
-from outpace.engines.embedded.relay import LOOPBACK, Relay
+from outpace.engines.embedded.relay import LOOPBACK, Relay, RoundTrips
 
 DEADLINE_S = 60.0
 
@@ -37,10 +38,11 @@ async def answer_after_the_end(reader: asyncio.StreamReader, writer: asyncio.Str
 
 
 @asynccontextmanager
-async def relayed(handler: Handler, rtt_ms: float) -> AsyncIterator[int]:
+async def relayed(handler: Handler, rtt_ms: float | RoundTrips) -> AsyncIterator[int]:
     """The port of a relay before a server that runs ``handler`` for each connection."""
+    trips = rtt_ms if isinstance(rtt_ms, RoundTrips) else RoundTrips(rtt_ms)
     server = await asyncio.start_server(handler, LOOPBACK, 0)
-    relay = Relay(server.sockets[0].getsockname()[1], rtt_ms)
+    relay = Relay(server.sockets[0].getsockname()[1], trips)
     try:
         yield await relay.listen()
     finally:
@@ -73,8 +75,8 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-@pytest.mark.parametrize("rtt_ms", [0.0, 20.0])
-def test_megabytes_arrive_whole_and_in_order(rtt_ms: float) -> None:
+@pytest.mark.parametrize("rtt_ms", [0.0, 20.0, RoundTrips(8.0, 1.0, 40.0)], ids=["none", "even", "jitter"])
+def test_megabytes_arrive_whole_and_in_order(rtt_ms: float | RoundTrips) -> None:
     sent = random.Random(7).randbytes(5_000_000)
 
     async def test() -> None:
@@ -93,9 +95,10 @@ def test_megabytes_arrive_whole_and_in_order(rtt_ms: float) -> None:
     run(test)
 
 
-def test_many_small_pieces_keep_their_order() -> None:
+@pytest.mark.parametrize("rtt_ms", [10.0, RoundTrips(10.0, 0.0, 60.0)], ids=["even", "jitter"])
+def test_many_small_pieces_keep_their_order(rtt_ms: float | RoundTrips) -> None:
     async def test() -> None:
-        async with relayed(echo, 10.0) as port, connected(port) as (reader, writer):
+        async with relayed(echo, rtt_ms) as port, connected(port) as (reader, writer):
             for number in range(200):
                 writer.write(b"%d\n" % number)
                 await asyncio.sleep(0.001 * (number % 3))
@@ -143,6 +146,37 @@ def test_answer_takes_the_round_trip_and_the_first_one_the_handshake_too() -> No
                     before = now_s()
             assert taken[0] >= 2 * rtt_s
             assert all(later >= rtt_s for later in taken[1:])
+
+    run(test)
+
+
+def test_round_trips_with_jitter_keep_within_their_range_and_near_their_mean() -> None:
+    trips = RoundTrips(22.0, 13.0, 60.0)
+    drawn_ms = [1000 * (trips.one_way_s() + trips.one_way_s()) for _ in range(5_000)]
+    assert 13.0 <= min(drawn_ms) < 14.0
+    assert 40.0 < max(drawn_ms) <= 60.0
+    assert fmean(drawn_ms) == pytest.approx(22.0, rel=0.02)
+    assert median(drawn_ms) < fmean(drawn_ms), "long ones are rare"
+
+
+def test_round_trips_without_jitter_are_alike() -> None:
+    assert {RoundTrips(22.0).one_way_s(), RoundTrips(22.0, 22.0, 22.0).one_way_s()} == {0.011}
+
+
+@pytest.mark.parametrize("figures", [(-1.0,), (5.0, 13.0, 60.0), (70.0, 13.0, 60.0), (float("nan"),), (22.0, -1.0)])
+def test_round_trips_that_cannot_be_are_refused(figures: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="between the least and the most"):
+        RoundTrips(*figures)
+
+
+def test_answer_with_jitter_takes_the_shortest_round_trip_at_least() -> None:
+    async def test() -> None:
+        async with relayed(echo, RoundTrips(30.0, 20.0, 60.0)) as port, connected(port) as (reader, writer):
+            for round_trips in (2, 1, 1):
+                before = now_s()
+                writer.write(b"ping")
+                await reader.readexactly(4)
+                assert now_s() - before >= round_trips * 0.020
 
     run(test)
 
@@ -222,7 +256,7 @@ def test_client_is_dropped_and_the_next_refused_where_the_engine_is_gone() -> No
     async def test() -> None:
         with socket.socket() as silent:
             silent.bind((LOOPBACK, 0))  # bound and not listening: nobody can be there
-            relay = Relay(silent.getsockname()[1], 10.0)
+            relay = Relay(silent.getsockname()[1], RoundTrips(10.0))
             port = await relay.listen()
             async with connected(port) as (reader, writer):
                 writer.write(b"x")

@@ -48,10 +48,13 @@ async def _serve_until(truths: Sequence[Truth], port: int, tell: Callable[[list[
 
 
 @contextlib.contextmanager
-def running(*truths: Truth) -> Iterator[list[str]]:
-    """Run an engine for each of ``truths``, all in one process of their own; gives their URLs."""
+def running(*truths: Truth, within: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Run an engine for each of ``truths``, all in one process of their own; gives their URLs.
+
+    ``within`` is a command that runs the one behind it, such as one that enters another machine's network.
+    """
     # As with -I, no variable and no package of the user counts; but -I would hide the folder beside this file, too.
-    command = [sys.executable, "-E", "-s", __file__, "--stdin"]
+    command = [*within, sys.executable, "-E", "-s", __file__, "--stdin"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None

@@ -9,6 +9,9 @@ import sys
 import threading
 from typing import NoReturn
 
+LOOPBACK = "127.0.0.1"
+"""Where a child listens unless it is told otherwise."""
+
 
 def end_with_parent() -> None:
     """End this process as soon as the parent has, however it ended; and leave Ctrl-C to the parent.

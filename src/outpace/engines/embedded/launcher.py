@@ -52,34 +52,37 @@ def running(count: int, *, slots: int = 1, rtt_ms: float = 0.0) -> Iterator[list
         raise ValueError(f"count and slots start at 1, rtt_ms at 0: {count=}, {slots=}, {rtt_ms=}")
     model = model_path()
     require_llama_cpp()
-    children: list[_Child] = []
+    children: list[Child] = []
     try:
         for index, name in enumerate(names(count)):
             arguments = ["--model", str(model), "--slots", str(slots), "--index", str(index)]
-            children.append(_Child(name, "outpace.engines.embedded.server", arguments))
+            children.append(Child(name, "outpace.engines.embedded.server", arguments))
         servers = list(children)
         urls = [server.url() for server in servers]
         if rtt_ms > 0:
             relays = []
             for server, url in zip(servers[1:], urls[1:], strict=True):
                 arguments = ["--engine-port", str(urlsplit(url).port), "--rtt-ms", str(rtt_ms)]
-                relays.append(_Child(f"the relay of {server.title}", "outpace.engines.embedded.relay", arguments))
+                relays.append(Child(f"the relay of {server.title}", "outpace.engines.embedded.relay", arguments))
                 children.append(relays[-1])
             urls[1:] = [relay.url() for relay in relays]
         yield [EmbeddedEngine(server.title, url, server.process.pid) for server, url in zip(servers, urls, strict=True)]
     finally:
-        _stop(children)
+        stop(children)
 
 
-class _Child:
-    """A process that tells its address on stdout, logs on stderr, and ends when its stdin does."""
+class Child:
+    """A process that tells its address on stdout, logs on stderr, and ends when its stdin does.
 
-    def __init__(self, title: str, module: str, arguments: Sequence[str]) -> None:
+    ``within`` is a command that runs the one behind it, such as one that enters another machine's network.
+    """
+
+    def __init__(self, title: str, module: str, arguments: Sequence[str], within: Sequence[str] = ()) -> None:
         self.title = title
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         # A session of its own keeps Ctrl-C away from it, also before it can ignore the signal by itself.
         self.process = subprocess.Popen(  # noqa: S603 - this interpreter, our own module
-            [sys.executable, "-m", module, *arguments],
+            [*within, sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -134,7 +137,7 @@ class _Child:
         return "\n".join(f"    {line}" for line in lines[-LOG_LINES_SHOWN:]) or "    (it is empty)"
 
 
-def _stop(children: Sequence[_Child]) -> None:
+def stop(children: Sequence[Child]) -> None:
     """End all of them side by side: first every child is told, then each is waited for."""
     for child in children:
         child.release()

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from outpace.engines.embedded.child import end_with_parent, take_stdout, tell_address
+from outpace.engines.embedded.child import LOOPBACK, end_with_parent, take_stdout, tell_address
 from outpace.engines.embedded.model import model_alias
 
 CONTEXT_TOKENS_PER_SLOT = 2048
@@ -17,7 +17,7 @@ LOG_WARNINGS = 2  # llama.cpp's scale: 1 errors, 2 warnings, 3 a line or more fo
 
 
 def main() -> None:
-    """Load the model, serve it on a loopback port of the kernel's choice, and tell the parent which."""
+    """Load the model, serve it, and tell the parent where."""
     options = _options()
     to_parent = take_stdout()
     _pin_to_one_core(options.index)
@@ -28,7 +28,7 @@ def main() -> None:
     end_with_parent()
     try:
         # Holds the GIL until the model is loaded, so that the watch on the parent acts only after that.
-        server = xllamacpp.Server(_parameters(options.model, options.slots))
+        server = xllamacpp.Server(_parameters(options))
     except RuntimeError as error:
         sys.exit(f"llama.cpp did not start with {options.model.name}: {error}")
     except AttributeError as error:
@@ -42,6 +42,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="the .gguf file")
     parser.add_argument("--slots", type=int, required=True, help="requests that are worked on at once")
     parser.add_argument("--index", type=int, required=True, help="which of the allowed cores to use, from 0")
+    parser.add_argument("--address", default=LOOPBACK, help="the address to listen on: the loopback's by default")
+    parser.add_argument("--port", type=int, default=0, help="the port there: one of the kernel's choice by default")
     return parser.parse_args()
 
 
@@ -52,14 +54,15 @@ def _pin_to_one_core(index: int) -> None:
         os.sched_setaffinity(0, {allowed[index % len(allowed)]})
 
 
-def _parameters(model: Path, slots: int) -> Any:
+def _parameters(options: argparse.Namespace) -> Any:
     import xllamacpp
 
+    model, slots = options.model, options.slots
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(model)
     parameters.model_alias = {model_alias(model)}
-    parameters.hostnames = ["127.0.0.1"]
-    parameters.port = 0
+    parameters.hostnames = [options.address]
+    parameters.port = options.port
     parameters.n_parallel = slots
     parameters.n_ctx = CONTEXT_TOKENS_PER_SLOT * slots
     parameters.cpuparams.n_threads = 1
