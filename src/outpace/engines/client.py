@@ -6,6 +6,7 @@ no name resolved a second time.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import anyio
 import httpx
 import sniffio  # noqa: F401 - httpcore asks for it twice a request, and where it is missing looks for it everywhere
 
+from outpace.engines.path import path_failure, socket_options
 from outpace.ground.errors import (
     AnswerUnreadable,
     BodyCut,
@@ -129,7 +131,7 @@ class Client:
         request = self._http.build_request(
             method, base + path, json=body, headers=headers, timeout=timeout, extensions=extensions
         )
-        with _failures(host, answering=False):
+        with _failures(host, answering=False, sent=len(request.content)):
             response = await self._http.send(request, stream=True)
         try:
             yield response
@@ -177,6 +179,7 @@ def network_transport() -> httpx.AsyncBaseTransport:
         verify=_trust(),
         trust_env=False,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
+        socket_options=socket_options(),
     )
 
 
@@ -187,10 +190,13 @@ def _trust() -> ssl.SSLContext:
 
 
 class _failures:  # noqa: N801 - reads as the statement that it is: with _failures(host, …)
-    """Turn the HTTP library's exceptions into ``RequestFailed``; ``answering`` once the status has been received."""
+    """Turn the HTTP library's exceptions into ``RequestFailed``; ``answering`` once the status has been received.
 
-    def __init__(self, host: Host, *, answering: bool) -> None:
-        self._host, self._answering = host, answering
+    ``sent`` is the size of what was to be sent before that, in bytes.
+    """
+
+    def __init__(self, host: Host, *, answering: bool, sent: int = 0) -> None:
+        self._host, self._answering, self._sent = host, answering, sent
 
     def __enter__(self) -> None:
         return None
@@ -201,7 +207,11 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
 
     def _translated(self, error: httpx.HTTPError) -> RequestFailed:
         name, why = self._host.name, _why(error)
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        number = errno.ETIMEDOUT if isinstance(error, httpx.ConnectTimeout) else _number(error)
+        if lost := path_failure(self._host, number, sent=None if connecting else self._sent):
+            return lost
+        if connecting:
             return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {why}.")
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{name} was silent for longer than the timeout.")
@@ -212,13 +222,18 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
         return AnswerUnreadable(f"{name} does not speak HTTP as it should: {why}.")
 
 
-def _why(error: BaseException) -> str:
-    """The reason at the root of ``error``, in the operating system's words where it has any."""
+def _number(error: BaseException) -> int | None:
+    """The operating system's number for what is at the root of ``error``."""
     root = error
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
-    if isinstance(root, OSError) and root.errno and root.errno > 0:
-        return os.strerror(root.errno)
+    return root.errno if isinstance(root, OSError) and root.errno and root.errno > 0 else None
+
+
+def _why(error: BaseException) -> str:
+    """The reason at the root of ``error``, in the operating system's words where it has any."""
+    if (number := _number(error)) is not None:
+        return os.strerror(number)
     return clean(str(error)).rstrip(".") or type(error).__name__
 
 

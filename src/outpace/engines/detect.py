@@ -14,7 +14,7 @@ from outpace.engines.models import choose, differently, distinct, eligible, list
 from outpace.engines.offers import entries, names, of_ollama, of_openai, text
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
-from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, RequestFailed, UsageError
+from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, NetworkDown, RequestFailed, UsageError
 from outpace.ground.hosts import Host
 
 PROTOCOLS = ("ollama", "openai")
@@ -123,6 +123,8 @@ async def _identify(client: Client, host: Host, protocol: str | None, wait_s: fl
             refused = error
         except RequestFailed as error:
             raise HostUnusable(f"Host {host.name} ({host.url}) cannot be used: {error}") from error
+    if isinstance(refused, NetworkDown):
+        raise HostUnusable(str(refused)) from refused
     raise HostUnusable(
         f"{refused} Is the engine running there, does it listen on that address (Ollama listens on loopback alone "
         "unless OLLAMA_HOST says otherwise), and does no firewall stand between?"

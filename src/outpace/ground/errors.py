@@ -85,9 +85,21 @@ class RequestFailed(OutpaceError):
 
 
 class ConnectFailed(RequestFailed):
-    """No connection could be made: refused, unreachable, or too slow to accept."""
+    """No connection could be made: the host's machine refused it."""
 
     kind = "connect"
+
+
+class PathLost(ConnectFailed):
+    """The way to the host was lost: nothing came back from its machine, not even that what was sent has arrived."""
+
+    kind = "path"
+
+
+class NetworkDown(ConnectFailed):
+    """No way leads out of this machine: its own network was down, which is no failure of the host."""
+
+    kind = "own-network"
 
 
 class ConnectionStale(RequestFailed):

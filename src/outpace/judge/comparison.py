@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from outpace.ground.records import BestAlone, RequestRecord, Round, Run, overhead_ratios, overlap, set_gains
+from outpace.judge import interruptions
 from outpace.judge.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
@@ -94,7 +95,7 @@ def compare(
         median(efficiencies) if efficiencies else None,
         median(per_token) if per_token and uneven else None,
         figures,
-        (*_notes(rounds, uneven), *remarks),
+        (*_notes(rounds, uneven), *interruptions.notes(rounds), *remarks),
         rounds_interval(gains) if gains else None,
         gains,
         best_alone,

@@ -18,6 +18,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
+from typing import ClassVar
 
 HTTP_PORTS = (80, 3128, 8080, 11434)
 """Where anyone would expect a server, a proxy or an engine."""
@@ -38,7 +39,7 @@ class Names(socketserver.BaseRequestHandler):
 
     names: Path
     log: Path
-    looks: Counter[str] = Counter()
+    looks: ClassVar[Counter[str]] = Counter()
 
     def handle(self) -> None:
         asked, sock = self.request

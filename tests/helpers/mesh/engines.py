@@ -50,7 +50,7 @@ def reference(machine: Machine, truth: Truth, trips: RoundTrips = NEAR) -> Itera
 
 @contextlib.contextmanager
 def relay(machine: Machine, url: str, trips: RoundTrips) -> Iterator[str]:
-    """Bring what answers at ``url`` on the loopback of ``machine`` into the mesh, ``trips`` away; gives its URL there."""
+    """Bring what answers at ``url`` on the loopback of ``machine`` into the mesh, ``trips`` away; its URL there."""
     arguments = ["--engine-port", str(urlsplit(url).port), "--rtt-ms", str(trips.mean_ms)]
     if trips.least_ms is not None:
         arguments += ["--least-ms", str(trips.least_ms), "--most-ms", str(trips.most_ms)]
