@@ -224,6 +224,18 @@ def resolve(hosts: Iterable[Host], *, allow_public: bool = False) -> list[Host]:
     return resolved
 
 
+def moved_to(host: Host) -> tuple[str, ...]:
+    """The addresses that the name of ``host`` has now, where none of them is one of its own; else none.
+
+    A name that has no address any more, or that is an address itself, has not moved.
+    """
+    try:
+        found = _addresses(host, str(urlsplit(host.url).hostname), 0)
+    except HostUnresolved:
+        return ()
+    return () if set(found) & set(host.addresses) else tuple(found)
+
+
 def _addresses(host: Host, hostname: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)

@@ -79,7 +79,7 @@ def at_once(run: Run, found: Sequence[Interruption]) -> tuple[float, float] | No
 
 def notes(rounds: Sequence[Round]) -> list[str]:
     """What interruptions there were in ``rounds``, in words: whose they were, and what they cost."""
-    runs = [run for each in rounds for run in (each.baseline, each.run)]
+    runs = [run for each in rounds for run in each.runs]
     usual_ms = _usual_ms(runs)
     own: list[float] = []
     others: list[Interruption] = []

@@ -11,11 +11,13 @@ from outpace.dispatch.coordinator import as_known
 from outpace.ground.documents import write_whole
 from outpace.ground.errors import Unfinished, UsageError
 from outpace.ground.records import BASELINE, Round, Run, overhead_ratios
+from outpace.judge import interruptions
 from outpace.judge.comparison import Comparison, compare
 from outpace.judge.efficiency import with_lower_bound
 from outpace.judge.fairness import NOTED, Check, ServedModel, check
 from outpace.judge.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.measure.best_alone import find_best_alone
+from outpace.measure.moved import moved
 from outpace.measure.session import ALONE, Session
 from outpace.measure.stopping import why_enough
 from outpace.recording.recording import Part, Scene
@@ -76,6 +78,7 @@ class Measurement:
         self.enough: str | None = None
         """Why no round is to follow, where ``within`` decides that."""
         self._within = within
+        self._moved: dict[str, str] = {}
         self.path = report_dir / f"report-{strategy}.json"
         self._session, self._keep = session, keep_answers
         self._threshold, self._least_gain = threshold, least_gain
@@ -128,6 +131,8 @@ class Measurement:
             self._make(part)
         round_made = self._round()
         self.rounds.append(round_made)
+        if self._session.settings.recording is None:
+            self._moved |= moved(self._session.engines, round_made.run)
         named: tuple[tuple[str, Run | None], ...] = (
             ("the run", round_made.run),
             ("the baseline", round_made.baseline),
@@ -140,6 +145,7 @@ class Measurement:
                     f"in round {len(self.rounds)}, {whose} left {len(run.failed)} of {len(run.requests)} prompts "
                     f"unanswered; prompt {first.prompt}: {first.error}"
                 )
+                self.problem = " ".join([self.problem, *interruptions.notes([round_made]), *self._moved.values()])
                 break
         if self._within is not None:
             self.enough = why_enough(overhead_ratios(self.rounds), self._within)
