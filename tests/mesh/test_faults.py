@@ -11,12 +11,12 @@ import pytest
 
 from mesh import Mesh
 from mesh.engines import PORT
-from mesh.faults import PROMPTS, Told, engines, measured
+from mesh.faults import Told, engines, measured
 from mesh.outcomes import Tables
-from mesh.world import outside
+from mesh.world import outpace, outside
 from outpace.engines import path
 
-TITLE = "What meshes do, and what is told of it (eight prompts of a second each, four a host, undisturbed 4.1 s)"
+TITLE = "What meshes do, and what is told of it (eight prompts of half a second, four a host; undisturbed 2.1 s)"
 HEAD = ("what happens", "answered by laptop, desktop, none", "attempts lost", "makespan", "what is told")
 
 
@@ -49,7 +49,6 @@ def added_ms(told: Told, host: str) -> float:
 def assert_all_answered(told: Told) -> None:
     assert told.problem is None
     assert None not in told.answered_by
-    assert len(told.answered_by) == PROMPTS
 
 
 def test_a_tunnel_that_is_down_for_two_seconds_makes_an_answer_late(
@@ -109,7 +108,7 @@ def test_a_path_that_takes_no_packets_of_full_size_is_blamed_and_not_the_engine(
 
     with engines(mesh) as hosts:
         told = measured(mesh, hosts, shrink, tmp_path, words=1_000)
-    tell("the path to the desktop takes 1,000 bytes at most, prompts have 4,600", told)
+    tell("the path to the desktop takes 1,000 bytes at most, prompts have 5,000", told)
     assert_all_answered(told)
     assert set(told.lost) == {"desktop: path"}
     assert "packets of full size are lost on the way" in told.run.failed_attempts[0].error
@@ -136,10 +135,11 @@ def test_a_host_that_sleeps_and_wakes_is_used_again(
         mesh.desktop.wake()
 
     with engines(mesh) as hosts:
-        told = measured(mesh, hosts, sleep_a_while, tmp_path)
-    tell("the desktop sleeps for 8 s (given up after 6 s here, else 30)", told)
+        told = measured(mesh, hosts, sleep_a_while, tmp_path, prompts=24)
+    tell("the desktop sleeps for 8 s (24 prompts; given up after 6 s here, else 30)", told)
     assert_all_answered(told)
     assert set(told.lost) == {"desktop: path"}
+    assert told.answered_by.count("desktop") > 1
     assert "The way to desktop was lost" in told.notes
 
 
@@ -155,7 +155,8 @@ def test_a_nap_costs_its_length_and_no_attempt(mesh: Mesh, tmp_path: Path, tell:
     assert_all_answered(told)
     assert told.lost == {}
     assert told.answered_by.count("desktop") == 4
-    assert told.run.makespan_ms > 6_500
+    assert added_ms(told, "desktop") > 1_000
+    assert "The way to desktop was interrupted" in told.notes
 
 
 def test_a_name_that_moves_is_told_and_not_followed(
@@ -189,7 +190,7 @@ def test_the_coordinators_own_link_is_its_own(mesh: Mesh, tmp_path: Path, tell: 
     tell("the coordinator's own link is down for 3 s", told)
     assert_all_answered(told)
     assert told.lost == {}
-    assert "All hosts fell silent at once" in told.notes
+    assert "All hosts fell silent at the same time" in told.notes
     assert "this machine's own network" in told.notes
     assert "The way to" not in told.notes
 
@@ -200,23 +201,19 @@ def test_a_coordinator_that_is_cut_off_blames_itself(
     with engines(mesh) as hosts:
         told = measured(mesh, hosts, lambda: mesh.coordinator.link("down"), tmp_path)
     tell("the coordinator's own link is gone", told)
-    assert told.answered_by.count(None) == PROMPTS - 2
+    assert told.answered_by.count(None) == 6
     assert all(request.error for request in told.run.requests if request.host is None)
     assert told.problem is not None
-    assert "All hosts fell silent at once" in told.problem
+    assert "All hosts fell silent at the same time" in told.problem
     assert "The way to desktop was lost" not in told.notes
 
 
-def test_a_coordinator_without_its_tunnel_says_that_it_has_no_way(
-    mesh: Mesh, tmp_path: Path, quick: None, tell: Callable[[str, Told], None]
-) -> None:
-    def take_away() -> None:
-        mesh.coordinator.do("ip", "route", "delete", "default")
-        mesh.coordinator.link("down", "wg0")
-
+def test_a_coordinator_without_a_way_says_so_before_it_blames_a_host(mesh: Mesh) -> None:
     with engines(mesh) as hosts:
-        told = measured(mesh, hosts, take_away, tmp_path)
-    tell("the coordinator's own tunnel is gone", told)
-    assert told.problem is not None
-    assert any(attempt.kind == "own-network" for attempt in told.run.failed_attempts)
-    assert "own network" in told.problem
+        mesh.coordinator.link("down", "wg0")
+        mesh.coordinator.do("ip", "route", "delete", "default")
+        done = outpace(mesh, "doctor", "--hosts=" + ",".join(f"{host.name}={host.url}" for host in hosts))
+    assert done.returncode == 1
+    for host in hosts:
+        assert f"This machine has no way to {host.name} ({host.url}): Network is unreachable." in done.stdout
+    assert "Is the engine running there" not in done.stdout

@@ -93,8 +93,8 @@ def notes(rounds: Sequence[Round]) -> list[str]:
     said = []
     if own:
         said.append(
-            f"All hosts fell silent at once, {_times(len(own))}, for {_seconds(max(own))}{_at_most(own)}: that is this "
-            "machine's own network, more likely than those of all of them."
+            f"All hosts fell silent at the same time, for {_seconds(max(own))}{_at_most(own)}: that is this machine's "
+            "own network, more likely than those of all of them."
         )
     for (host, lost), group in groupby(sorted(others, key=lambda each: (each.host, each.lost)), _kind):
         costs_ms = [each.cost_ms for each in group]

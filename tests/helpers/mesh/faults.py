@@ -21,9 +21,8 @@ from outpace.report import document
 from outpace.workload.prompts import Generation, workload
 from reference.truth import Truth
 
-TRUTH = Truth(tokens_per_s=20.0, prompt_ms=50.0, tokens=19)
-"""A second a prompt."""
-PROMPTS = 8
+TRUTH = Truth(tokens_per_s=40.0, prompt_ms=25.0, tokens=19)
+"""Half a second a prompt."""
 LIMIT_S = 180.0
 
 
@@ -60,9 +59,9 @@ def engines(mesh: Mesh) -> Iterator[list[Host]]:
 
 
 def measured(
-    mesh: Mesh, hosts: Sequence[Host], happens: Callable[[], None], folder: Path, *, words: int = 0, after: int = 2
+    mesh: Mesh, hosts: Sequence[Host], happens: Callable[[], None], folder: Path, *, words: int = 0, prompts: int = 8
 ) -> Told:
-    """Measure one round of serial-per-side on ``mesh``; ``happens`` once ``after`` prompts of its run are answered.
+    """Measure one round of serial-per-side on ``mesh``; ``happens`` once two prompts of its run are answered.
 
     ``words`` is how long prompts are, beyond a few.
     """
@@ -70,12 +69,12 @@ def measured(
     measurement: Measurement | None = None
 
     def watch(_strategy: str, done: int, _all: int) -> None:
-        if measurement is not None and measurement.phase == "run" and done == after:
+        if measurement is not None and measurement.phase == "run" and done == 2:
             now.set()
 
     def session() -> Told:
         nonlocal measurement
-        texts = [f"{number}: name a river{' and a mountain' * (words // 3)}" for number in range(PROMPTS)]
+        texts = [f"{number}: name a river{' and a mountain' * (words // 3)}" for number in range(prompts)]
         settings = Settings(hosts=list(hosts), workload=workload(texts, Generation(max_tokens=64)), baseline="laptop")
         problem = None
         with Session(settings, watch=watch) as opened:

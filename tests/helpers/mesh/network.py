@@ -23,7 +23,9 @@ T = TypeVar("T")
 NAMES = ("coordinator", "laptop", "desktop")
 TOOLS = ("ip", "wg", "wireguard-go", "tcpdump")
 GATEWAY, GATEWAY6 = "10.77.0.254", "fd77::fe"
-CLONE_NEWNET = 0x40000000
+RESOLVING = ("resolv.conf", "nsswitch.conf", "hosts")
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _NAMESPACE = re.compile(r"outpace(?P<pid>\d+)-\d+-[a-z]+")
 _count = itertools.count(1)
 
@@ -52,7 +54,7 @@ class Machine:
         (folder / "hosts").write_text("127.0.0.1 localhost\n")
         # What every machine has to itself: the sockets of its tunnels, and who answers for names.
         lines = [f"mount --bind {folder}/wireguard /run/wireguard"]
-        for file in ("resolv.conf", "nsswitch.conf", "hosts"):
+        for file in RESOLVING:
             lines.append(f"[ ! -e /etc/{file} ] || mount --bind {folder}/{file} /etc/{file}")
         (folder / "enter").write_text("\n".join(["set -e", *lines, 'exec "$@"']) + "\n")
 
@@ -72,7 +74,7 @@ class Machine:
         return self.do("bash", "-euc", text, env={**os.environ, **variables})
 
     def inside(self, work: Callable[[], T]) -> Future[T]:
-        """Do ``work`` in a thread of this process that is on this machine: its sockets are, and nothing else."""
+        """Do ``work`` in a thread of this process that is on this machine: its sockets are, and names it looks up."""
         pool = ThreadPoolExecutor(1, thread_name_prefix=self.name, initializer=self._enter)
         try:
             return pool.submit(work)
@@ -80,9 +82,14 @@ class Machine:
             pool.shutdown(wait=False)
 
     def _enter(self) -> None:
+        libc = CDLL(None, use_errno=True)
         with Path("/run/netns", self.namespace).open() as namespace:
-            if CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
-                raise OSError(get_errno(), os.strerror(get_errno()))
+            _must(libc.setns(namespace.fileno(), CLONE_NEWNET))
+        _must(libc.unshare(CLONE_NEWNS))
+        _must(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+        for file in RESOLVING:
+            if Path("/etc", file).exists():
+                _must(libc.mount(bytes(self.folder / file), b"/etc/" + file.encode(), None, MS_BIND, None))
 
     @property
     def processes(self) -> list[int]:
@@ -192,6 +199,11 @@ class Mesh:
                 if other is not machine:
                     key = (other.folder / "public.key").read_text().strip()
                     machine.script(how_to.block("Peers"), KEY=key, PEER=other.address, AT=other.at)
+
+
+def _must(failed: int) -> None:
+    if failed:
+        raise OSError(get_errno(), os.strerror(get_errno()))
 
 
 def remove_left_behind() -> None:
