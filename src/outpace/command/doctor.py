@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from outpace.engines import Client, Engine, Identity, embedded
+from outpace.engines import Client, Engine, Identity, embedded, route
 from outpace.engines.client import clean
 from outpace.engines.detect import engine_for, look_at
 from outpace.engines.models import by_host, choose, differently
@@ -121,6 +121,9 @@ async def _time(client: Client, engine: Engine, finding: Finding) -> None:
         await engine.ping()
         trips_ms.append((time.perf_counter() - began) * 1000)
     finding.seen.append(f"a cheap request takes {median(trips_ms):.1f} ms ({min(trips_ms):.1f} to {max(trips_ms):.1f})")
+    seen, problems = await route.look(client, engine, trips_ms)
+    finding.seen += seen
+    finding.problems += problems
     path = "/api/version" if engine.identity.protocol == "ollama" else "/v1/models"
     told = (await client.get(engine.host, path)).headers.get("date")
     try:

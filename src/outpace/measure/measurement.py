@@ -194,6 +194,7 @@ class Measurement:
             *([ONE_EACH] if self._held_to_one else []),
             *([self.enough] if self.enough else []),
             *session.noticed(self.strategy),
+            *self._moved.values(),
         ]
         return compare(
             self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks, session.best_alone
