@@ -11,9 +11,11 @@ from typing import Any
 
 from outpace.dispatch import STRATEGIES
 from outpace.ground.errors import DocumentInvalid
+from outpace.judge import capacity
 from outpace.judge.stats import Interval, rounds_ratio_interval
 from outpace.recording import har
 from outpace.report import document
+from outpace.report.side_by_side import blocks as side_by_side_blocks
 from outpace.suite.regression import replayed
 
 ROUNDS_THAT_AGREE = 3
@@ -92,11 +94,30 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("compare", help="what changed between two sessions, and whether the data can show it")
     parser.add_argument("before", type=Path, metavar="A", help="a folder of reports, or a recording")
     parser.add_argument("after", type=Path, metavar="B", help="a folder of reports, or a recording")
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="both side by side in Markdown: what was the same, what was not, and why",
+    )
     parser.set_defaults(do=_compare)
+
+
+def side_by_side(before: Path, after: Path, scratch: Path) -> str:
+    """Both sessions side by side, as a section in Markdown; raises ``DocumentInvalid``."""
+    from outpace.report import markdown  # which loads more than any other way to compare needs
+
+    first, second = _reports(before, scratch / "before"), _reports(after, scratch / "after")
+    swept = after / capacity.FILE
+    hosts = capacity.read(swept)["hosts"] if swept.is_file() else {}
+    kinds = {name: str(found["kind"]) for name, found in hosts.items()}
+    return markdown.section(f"Beside {before.name}", side_by_side_blocks(first, second, kinds))
 
 
 def _compare(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     with TemporaryDirectory() as scratch:
+        if given.markdown:
+            print(side_by_side(given.before, given.after, Path(scratch)))  # noqa: T201
+            return 0
         for found in changes(given.before, given.after, Path(scratch)):
             print(found.in_words())  # noqa: T201
     return 0

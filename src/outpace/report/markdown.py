@@ -36,6 +36,11 @@ def render(story: Story, invocation: str | None = None) -> str:
     return "\n\n".join(told) + "\n"
 
 
+def section(head: str, blocks: Iterable[Block]) -> str:
+    """``blocks`` under a head, to be put behind a story."""
+    return "\n\n".join([f"## {head}", *_blocks(blocks)]) + "\n"
+
+
 def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
     """What is told in words: figures are left to the page."""
     for block in blocks:
