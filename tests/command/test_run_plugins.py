@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness import PUBLISHED
 
 TIMEOUT = "def pytest_addoption(parser):\n    parser.addoption('--timeout', type=float, help='seconds for a test')\n"
@@ -41,7 +43,9 @@ def test_another_plugins_timeout_does_not_stand_in_its_way(tmp_path: Path) -> No
     assert "test_strategy[sequential]" in done.stdout
 
 
-def test_it_measures_where_no_plugin_is_loaded_by_itself(tmp_path: Path) -> None:
-    done = outpace_run(tmp_path, "-k", "strategy", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+@pytest.mark.parametrize("variable", ["PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", "PYTEST_ADDOPTS=-W error"])
+def test_it_measures_whatever_the_environment_asks_of_pytest(tmp_path: Path, variable: str) -> None:
+    name, _, value = variable.partition("=")
+    done = outpace_run(tmp_path, "-k", "strategy", **{name: value})
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "reports" / "report-sequential.json").is_file()

@@ -19,9 +19,10 @@ from outpace.suite.plugin import Invocation
 INI = """\
 [pytest]
 addopts = --strict-markers -p no:cacheprovider
-filterwarnings = ignore:Module already imported:pytest.PytestAssertRewriteWarning
 junit_family = xunit1
 """
+NO_NEWS = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+"""Of modules that are imported here before pytest is; not in the ini file, as -W in PYTEST_ADDOPTS would overrule it."""
 
 
 def add_to(commands: Any) -> None:
@@ -49,7 +50,7 @@ def _run(given: argparse.Namespace, rest: Sequence[str]) -> int:
         tests = [str(path) for path in sorted(bench.glob("test_*.py")) if path.stem != "test_regression"]
         # --timeout is outpace's here; the benchmarks are wanted where plugins are not loaded by themselves, too.
         plugins = ["-p", "no:timeout", "-p", "benchmark", "-p", "outpace.plugin"]
-        own = ["-c", str(ini), f"--rootdir={bench}", *plugins]
+        own = ["-c", str(ini), f"--rootdir={bench}", *plugins, "-W", NO_NEWS]
         status = pytest.main([*own, *tests, *rest], plugins=[Invocation(shlex.join(["outpace", "run", *rest]))])
     return 2 if status == pytest.ExitCode.USAGE_ERROR else int(status)
 
