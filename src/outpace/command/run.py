@@ -22,7 +22,7 @@ addopts = --strict-markers -p no:cacheprovider
 junit_family = xunit1
 """
 NO_NEWS = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
-"""Of modules that are imported here before pytest is; not in the ini file, as -W in PYTEST_ADDOPTS would overrule it."""
+"""Of modules that are imported here before pytest is. In the ini file, -W in PYTEST_ADDOPTS would overrule it."""
 
 
 def add_to(commands: Any) -> None:
