@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -44,14 +44,23 @@ class _Answering(BaseHTTPRequestHandler):
 
 
 def ollama_host(
-    *, works_s: float = 0.0, says: Says = plainly, remembers: bool = False, loaded: bool = True
+    *,
+    works_s: float = 0.0,
+    says: Says = plainly,
+    remembers: bool = False,
+    loaded: bool = True,
+    model: str = "m",
+    entry: Mapping[str, Any] | None = None,
 ) -> type[BaseHTTPRequestHandler]:
-    """An Ollama that works for ``works_s`` at each whole answer, one at a time, unless it ``remembers`` the request."""
+    """An Ollama that works for ``works_s`` at each whole answer, one at a time, unless it ``remembers`` the request.
+
+    ``entry`` is what it says of its ``model`` beside the name.
+    """
     slot, known = threading.Lock(), set[str]()
 
     class Handler(_Answering):
         def do_GET(self) -> None:
-            tags = {"models": [{"name": "m", "digest": "d1"}]}
+            tags = {"models": [{"name": model, "digest": "d1", **(entry or {})}]}
             running = tags if loaded else {"models": []}
             said = {"/api/version": {"version": "0.9.1"}, "/api/tags": tags, "/api/ps": running}.get(self.path)
             self.say(json.dumps(said).encode(), 200 if said else 404)

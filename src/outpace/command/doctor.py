@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import email.utils
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -19,10 +20,19 @@ from outpace.engines.detect import engine_for, look_at
 from outpace.engines.models import by_host, choose, differently
 from outpace.ground.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, resolve
+from outpace.workload.prompts import DEFAULT_PROMPTS, Generation
 
 LOOKS_S = 5.0
 """A host that has not answered by then is as good as not there."""
+TRIES_S = 20.0
+"""A model of which it is not known whether it is loaded may have to be."""
 ROUND_TRIPS = 5
+STATES = {
+    None: "may be loaded or not: it does not say",
+    True: "is loaded",
+    False: "is cold: the warm-up will load it, which no round counts; so it was not asked for a token",
+}
+"""What is said of a model that is loaded, that is not, or of which it is not known."""
 CLOCK_OFF_S = 2.0
 """The time that HTTP tells has seconds only."""
 
@@ -104,14 +114,32 @@ async def _look(client: Client, host: Host, identity: Identity, model: str | Non
         finding.seen.append(f"so are {len(elsewhere) - 5} more")
     if model is None:
         return
-    state = {None: "may be loaded or not: it does not say", True: "is loaded"}.get(
-        identity.offer(model).loaded, "is cold: the warm-up will load it, which no round counts"
-    )
-    finding.seen.append(f"{clean(model)} {state}")
+    loaded = identity.offer(model).loaded
+    finding.seen.append(f"{clean(model)} {STATES[loaded]}")
+    engine = engine_for(client, host, identity, model)
     try:
-        await _time(client, engine_for(client, host, identity, model), finding)
+        await _time(client, engine, finding)
+        if loaded is not False:
+            await _try(engine, finding)
     except RequestFailed as error:
         finding.problems.append(str(error))
+
+
+async def _try(engine: Engine, finding: Finding) -> None:
+    """Ask for one token, as the warm-up of a run will; raises ``RequestFailed``."""
+    async with Client(timeout_s=TRIES_S) as client:
+        asked = engine_for(client, engine.host, engine.identity, engine.model)
+        began = time.perf_counter()
+        with anyio.move_on_after(TRIES_S) as trying:
+            await asked.generate(DEFAULT_PROMPTS[0], Generation(max_tokens=1), f"doctor-{secrets.token_hex(8)}")
+        took_ms = (time.perf_counter() - began) * 1000
+    if trying.cancelled_caught:
+        finding.problems.append(
+            f"{engine.host.name} gave no token within {TRIES_S:g} s: it may be loading its model, or be busy with what "
+            "others ask. Look again in a minute; a run waits for it as long as its --timeout says."
+        )
+    else:
+        finding.seen.append(f"a request of one token takes {took_ms:.1f} ms")
 
 
 async def _time(client: Client, engine: Engine, finding: Finding) -> None:
