@@ -105,8 +105,13 @@ def openai_host(
     return Handler
 
 
-def openai_router(*, works_s: float, slots: int, remembers: bool) -> type[BaseHTTPRequestHandler]:
-    """A router in front of hosts with so many ``slots``, which replays what it ``remembers`` of the same request."""
+def openai_router(
+    *, works_s: float, slots: int, remembers: bool, says_so: str | None = None
+) -> type[BaseHTTPRequestHandler]:
+    """A router in front of hosts with so many ``slots``, which replays what it ``remembers`` of the same request.
+
+    Then it ``says_so`` in a header of that name.
+    """
     slot, known = threading.Semaphore(slots), set[str]()
 
     class Handler(_Answering):
@@ -117,7 +122,8 @@ def openai_router(*, works_s: float, slots: int, remembers: bool) -> type[BaseHT
         def do_POST(self) -> None:
             asked = self.asked()
             key = json.dumps([asked["messages"], asked["max_tokens"]])
-            if not (remembers and key in known) and asked["max_tokens"] > 1:
+            replayed = remembers and key in known
+            if not replayed and asked["max_tokens"] > 1:
                 with slot:
                     time.sleep(works_s)
             known.add(key)
@@ -128,7 +134,8 @@ def openai_router(*, works_s: float, slots: int, remembers: bool) -> type[BaseHT
                 {"choices": [], "usage": {"prompt_tokens": read, "completion_tokens": TOKENS}},
             ]
             lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
-            self.say(b"".join([*lines, b"data: [DONE]\n\n"]), content_type="text/event-stream")
+            kept = {says_so: "586bf3f3c1bf"} if says_so and replayed else {}
+            self.say(b"".join([*lines, b"data: [DONE]\n\n"]), content_type="text/event-stream", **kept)
 
     return Handler
 

@@ -37,6 +37,10 @@ def measured(folder: Path, *, remembers: bool, swept: bool) -> dict[str, Any]:
     return document.read(folder / "report-lite.json")
 
 
+def notes(report: dict[str, Any]) -> list[str]:
+    return report["summary"]["notes"]
+
+
 def fairness(report: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in report["fairness"] if each["name"] == name)
 
@@ -48,10 +52,27 @@ def test_a_router_that_answers_from_its_cache_is_not_called_fast_without_a_word(
     assert found["held"] is False
     assert "2 of 3 were" in found["said"]
     assert "somebody else did the work, such as a cache of answers" in found["said"]
-    assert any(note.startswith(f"Not held: {POSSIBLE} (") for note in report["summary"]["notes"])
+    assert any(note.startswith(f"Not held: {POSSIBLE} (") for note in notes(report))
     bounds = [each["run"]["lower_bound_ms"] for each in report["rounds"]]
     assert bounds[1:] == [None, None]  # what is impossible has no efficiency either
     assert fairness(report, NO_FASTER)["held"] is (False if swept else None)
+
+
+def test_a_router_that_says_that_it_answers_from_its_cache_is_believed_as_well(tmp_path: Path) -> None:
+    router = openai_router(works_s=0.0, slots=2, remembers=True, says_so="x-litellm-cache-key")
+    with ThreadedHosts(ollama_host(), ollama_host()) as behind, ThreadedHosts(router) as before:
+        settings = Settings(hosts=behind.hosts, workload=PROMPTS, routers=(as_router("lite", before),))
+        with Session(settings) as session:
+            for strategy in ("sequential", "lite"):
+                Measurement(session, strategy, report_dir=tmp_path).measure(2)
+    assert fairness(document.read(tmp_path / "report-sequential.json"), NOT_FROM_MEMORY)["held"] is not False
+    report = document.read(tmp_path / "report-lite.json")
+    assert fairness(report, NOT_FROM_MEMORY)["said"].endswith(
+        "answers of lite came out of a cache, as their headers say"
+    )
+    assert any(
+        "it came out of a cache of answers, as the header x-litellm-cache-key says" in note for note in notes(report)
+    )
 
 
 def test_a_router_that_works_is_believed(tmp_path: Path) -> None:

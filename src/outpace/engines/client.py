@@ -104,8 +104,15 @@ class Client:
                         raise AnswerUnreadable(f"{host.name} answered GET {path} with more than {LARGEST_REPLY} bytes.")
         return Reply(response.status_code, response.headers, bytes(body))
 
-    async def post(self, host: Host, path: str, body: Mapping[str, Any], take: Callable[[bytes], None]) -> bool:
-        """Send ``body`` as JSON and ``take`` the answer in the pieces in which it arrives.
+    async def post(
+        self,
+        host: Host,
+        path: str,
+        body: Mapping[str, Any],
+        take: Callable[[bytes], None],
+        heed: Callable[[Mapping[str, str]], None] = lambda _: None,
+    ) -> bool:
+        """Send ``body`` as JSON, ``heed`` the headers of the answer and ``take`` it in the pieces in which it arrives.
 
         Gives whether the end of the answer was marked, so that it was whole for sure. Raises ``RequestFailed``: the
         child that fits a status that is not 200, or an answer cut short; and whatever ``take`` raises.
@@ -113,6 +120,7 @@ class Client:
         async with self._send(host, "POST", path, body) as response:
             if response.status_code != 200:
                 await _raise_for_status(host, response)
+            heed(response.headers)
             with _failures(host, answering=True):
                 async for piece in response.aiter_raw():
                     take(piece)

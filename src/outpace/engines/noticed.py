@@ -24,6 +24,10 @@ class Noticed:
         self._of_answers.setdefault(kind, said)
         self._often[kind] += 1
 
+    def often(self, kind: str) -> int:
+        """In how many answers something of a ``kind`` was noticed."""
+        return self._often[kind]
+
     def in_words(self, host: str) -> list[str]:
         """All of it, a sentence each."""
         return [f"{host}: {said}." for said in self._of_host] + [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from outpace.engines.answer import Answer
 from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.cache_headers import heed
 from outpace.engines.client import Client, clean
 from outpace.engines.comfort import Comfort
 from outpace.engines.figures import NOT_TOLD, Told, count, number
@@ -68,7 +70,7 @@ class OllamaEngine:
                 for line in lines.feed(context.left_out_of(piece)):
                     take(line)
 
-            whole = await self._client.post(self.host, "/api/generate", body, feed)
+            whole = await self._client.post(self.host, "/api/generate", body, feed, partial(heed, self.noticed))
             try:
                 take(lines.rest())
             except AnswerUnreadable as error:

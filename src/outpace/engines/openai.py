@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from outpace.engines.answer import Answer
 from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.busy import in_work
+from outpace.engines.cache_headers import heed
 from outpace.engines.client import Client, clean
 from outpace.engines.comfort import Comfort
 from outpace.engines.figures import Told, count, number, total
@@ -66,7 +68,7 @@ class OpenAIEngine:
                 for event in events.feed(piece):
                     stream.take(event)
 
-            await self._client.post(self.host, "/v1/chat/completions", body, feed)
+            await self._client.post(self.host, "/v1/chat/completions", body, feed, partial(heed, self.noticed))
             for event in events.end():
                 stream.take(event)
             return stream

@@ -58,15 +58,21 @@ def most(capacity: Capacity) -> Most:
 
 
 def checks(
-    rounds: Sequence[Round], hosts: Mapping[str, HostSeen], trips_ms: Mapping[str, Sequence[float]]
+    rounds: Sequence[Round],
+    hosts: Mapping[str, HostSeen],
+    trips_ms: Mapping[str, Sequence[float]],
+    kept: Mapping[str, int] | None = None,
 ) -> list[Check]:
-    """Hold ``rounds`` against what was seen of ``hosts``, and against round trips to them and to routers."""
+    """Hold ``rounds`` against what was seen of ``hosts``, and against round trips to them and to routers.
+
+    ``kept`` counts the answers of hosts and routers that came, as they say, out of a cache of answers.
+    """
     runs = [run for each in rounds for run in each.runs if not run.failed and run.makespan_ms]
     return [
         _possible(rounds, hosts),
         _no_faster(runs, hosts),
         _no_sooner(runs, trips_ms),
-        _not_from_memory(runs, hosts),
+        _not_from_memory(runs, hosts, kept or {}),
     ]
 
 
@@ -141,8 +147,10 @@ def _no_sooner(runs: Sequence[Run], trips_ms: Mapping[str, Sequence[float]]) -> 
     return Check(NO_SOONER, TRIPS_DIFFER * soonest.wall_ms >= trip_ms, f"{said}{trip_ms:.1f} ms at least")
 
 
-def _not_from_memory(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
-    """That no host answered all of the prompts that it was asked first so much quicker later on."""
+def _not_from_memory(runs: Sequence[Run], hosts: Mapping[str, HostSeen], kept: Mapping[str, int]) -> Check:
+    """That no host says so, nor answered all of the prompts that it was asked first so much quicker later on."""
+    if said_so := [f"{count} answers of {name}" for name, count in kept.items() if count]:
+        return Check(NOT_FROM_MEMORY, False, f"{' and '.join(said_so)} came out of a cache, as their headers say")
     later: dict[tuple[str | None, int], RequestRecord] = {}
     for each in (request for run in runs for request in run.requests):
         later[each.host, each.prompt] = min(later.get((each.host, each.prompt), each), each, key=_pace)

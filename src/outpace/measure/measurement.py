@@ -213,7 +213,7 @@ class Measurement:
             in_work=self._in_work,
             traced_by=self._traced_by,
         )
-        return [*told, *self._session.held_against(self.rounds)]
+        return [*told, *self._session.held_against(self.strategy, self.rounds)]
 
     def _knock(self) -> None:
         """Warm the connections, and see whether others keep the hosts busy, or watch what is done here."""

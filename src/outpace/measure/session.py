@@ -19,6 +19,7 @@ from outpace.dispatch.ledger import Watcher
 from outpace.dispatch.limits import FixedLimit
 from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.engines import Client, Engine
+from outpace.engines.cache_headers import KEPT
 from outpace.engines.client import authority_of, network_transport
 from outpace.ground.errors import HostsError, UsageError
 from outpace.ground.records import BASELINE, BestAlone, Round, Run
@@ -171,8 +172,8 @@ class Session:
         """
         if self.settings.recording is not None:
             return []
-        everyone = self.engines | {strategy: self.routers[strategy]} if strategy in self.routers else self.engines
-        return list(dict.fromkeys(said for name, engine in everyone.items() for said in engine.noticed.in_words(name)))
+        concerned = self._concerned(strategy).items()
+        return list(dict.fromkeys(said for name, engine in concerned for said in engine.noticed.in_words(name)))
 
     def run_alone(self, host: str, in_flight: int, turn: int = 0) -> Run:
         """Run the workload on ``host`` with so many in flight, to see whether it is the best alone."""
@@ -199,11 +200,12 @@ class Session:
         self.knowledge.learn_speeds(run, baseline, self.knowledge.host_speeds(self.ordered, trips_ms))
         return self.knowledge.host_speeds(self.ordered, trips_ms)
 
-    def held_against(self, rounds: Sequence[Round]) -> list[Check]:
-        """Whether hosts agree in what they read and say, and whether ``rounds`` are such as these hosts can make."""
+    def held_against(self, strategy: str, rounds: Sequence[Round]) -> list[Check]:
+        """Whether hosts agree in what they read and say, and ``rounds`` of ``strategy`` are such as they can make."""
         least_ms = {host: min(found) for host, found in self.round_trips_ms.items()}
         seen = self.knowledge.seen(self.ordered, least_ms)
-        return [*self.agreement.checks(), *checks(rounds, seen, self.round_trips_ms)]
+        kept = {name: engine.noticed.often(KEPT) for name, engine in self._concerned(strategy).items()}
+        return [*self.agreement.checks(), *checks(rounds, seen, self.round_trips_ms, kept)]
 
     def knock(self) -> int | None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known.
@@ -223,6 +225,10 @@ class Session:
         settings = self.settings
         replayed = settings.recording is not None  # then no prompt goes anywhere
         return WarmUp(engines, settings.workload, settings.timeout_s, allow_public=settings.allow_public or replayed)
+
+    def _concerned(self, strategy: str) -> dict[str, Engine]:
+        """The hosts, and the router where it is that which is measured."""
+        return self.engines | {name: router for name, router in self.routers.items() if name == strategy}
 
     def _faults(self) -> ActingFaults | None:
         """What goes wrong in this session, if anything does; raises ``UsageError``."""
