@@ -95,7 +95,8 @@ def test_what_ollamas_cloud_answers_is_never_chosen_by_itself() -> None:
 
 def test_doctor_says_who_answers() -> None:
     """report 1."""
-    host = ollama(CLOUD, LOCAL, loaded=("llama3.2:1b",))
+    token = {"response": "So", "done": True, "done_reason": "length", "eval_count": 1}
+    host = ollama(CLOUD, LOCAL, loaded=("llama3.2:1b",), **{"/api/generate": token})
     with listening(host, host) as servers:
         hosts = [Host(name, server.url) for name, server in zip("ab", servers, strict=True)]
         found = examine(hosts)
