@@ -61,3 +61,4 @@ def test_the_times_of_a_live_session_lie_between_the_steps(tmp_path: Path) -> No
     told_ms = [*trips_ms, *(each[key] for each in requests for key in ("wall_ms", "first_token_ms"))]
     assert len(told_ms) > 16
     assert sum(map(is_a_step, told_ms)) <= 1  # by chance
+    assert 0 < report["machine"]["clock_resolution_ms"] < 1

@@ -6,6 +6,8 @@ import asyncio
 import sys
 import time
 
+from outpace.report.document import CLOCK
+
 if sys.platform == "win32":
     _Loop = asyncio.ProactorEventLoop
 else:
@@ -22,7 +24,7 @@ class RealLoop(_Loop):
     def __init__(self) -> None:
         super().__init__()
         # What asyncio takes for due at once: with a coarse clock's, timers would go off a whole step early.
-        self._clock_resolution = time.get_clock_info("perf_counter").resolution
+        self._clock_resolution = time.get_clock_info(CLOCK).resolution
 
     def time(self) -> float:
         """Seconds since no moment in particular."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Final
 
 import outpace
 from outpace.ground.documents import read_json, refused, write_json
@@ -20,6 +21,8 @@ from outpace.judge.gate import Verdict
 from outpace.judge.stats import Interval
 from outpace.workload.prompts import Workload
 
+CLOCK: Final = "perf_counter"
+"""The clock of live sessions, as ``time`` calls it."""
 SCHEMA_VERSION = "1.1"
 
 MOST_REPORTS = 256
@@ -62,6 +65,7 @@ def this_machine() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
+        "clock_resolution_ms": time.get_clock_info(CLOCK).resolution * 1000,
     }
 
 

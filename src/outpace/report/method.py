@@ -90,7 +90,9 @@ def _machine(machine: Mapping[str, Any] | None) -> Words:
     cpus = machine["cpus"]
     system = (_told(machine["system"]), " ", _told(machine["architecture"]))
     count = "CPUs not told" if cpus is None else counted(cpus, "CPU")
-    return (*system, f", {count}, Python ", _told(machine["python"]))
+    step_ms = machine.get("clock_resolution_ms")
+    clock = () if step_ms is None else (f", a clock with steps of {step_ms:g} ms",)
+    return (*system, f", {count}, Python ", _told(machine["python"]), *clock)
 
 
 def _fairness(documents: Sequence[Mapping[str, Any]]) -> Words:
