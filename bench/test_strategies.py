@@ -21,3 +21,7 @@ def test_strategy(measurement: Measurement, rounds: int, benchmark):
     benchmark.extra_info.update(
         overhead_ratio=comparison.ratio.median, low=comparison.ratio.low, high=comparison.ratio.high
     )
+    if comparison.gain is not None:
+        benchmark.extra_info.update(
+            set_gain=comparison.gain.median, set_gain_low=comparison.gain.low, set_gain_high=comparison.gain.high
+        )

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from harness import PUBLISHED, ThreadedHosts, ollama, paragraph_of, report, run
+from harness import PUBLISHED, REPOSITORY, ThreadedHosts, ollama, paragraph_of, report, run
 from outpace.judge import capacity
 from outpace.workload.prompts import DEFAULT_PROMPTS
 
@@ -31,6 +31,7 @@ LENIENT = "--threshold=1000"
         (["--gate=sequential", "--strategies=all-parallel"], "would not be measured"),
         (["--rounds=0"], "--rounds=0"),
         (["--threshold=0"], "--threshold=0"),
+        (["--least-gain=0"], "--least-gain=0"),
         (["--timeout=-1"], "--timeout=-1"),
         (["--temperature=-1"], "--temperature=-1"),
         (["--prompts=missing.txt"], "missing.txt"),
@@ -96,7 +97,16 @@ def test_help_lists_the_options_in_a_group(suite: pytest.Pytester) -> None:
     _, _, group = text.partition("outpace: do these machines")
     for option in ("--hosts", "--strategies", "--rounds", "--model", "--protocol", "--prompts", "--max-tokens"):
         assert option in group
-    for option in ("--temperature", "--seed", "--threshold", "--gate", "--baseline", "--report-dir", "--timeout"):
+    for option in (
+        "--temperature",
+        "--seed",
+        "--threshold",
+        "--least-gain",
+        "--gate",
+        "--baseline",
+        "--report-dir",
+        "--timeout",
+    ):
         assert option in group
     assert "--allow-public" in group
     assert "--keep-answers" in group
@@ -113,7 +123,7 @@ def test_a_plain_run_measures_gates_and_reports(suite: pytest.Pytester) -> None:
         assert found["gate"]["verdict"] == "pass"
         assert found["source"] == "live"
         assert [each["baseline"]["hosts"] for each in found["rounds"]] == [["a"]] * 5
-        result.stdout.fnmatch_lines([f"{strategy} * to *x * 5  pass"])
+        result.stdout.fnmatch_lines([f"{strategy} * to * to * 5  pass"])
     answers = (suite.path / "reports" / "answers-serial-per-side.txt").read_text()
     assert answers == "\n\n".join(f"answer to {text}" for text in DEFAULT_PROMPTS) + "\n"
     benchmarks = json.loads((suite.path / "out.json").read_text())["benchmarks"]
@@ -257,7 +267,35 @@ def test_pages_for_people_lie_beside_the_reports(suite: pytest.Pytester, monkeyp
     for figure in (against, ratio):  # the published host is at its best one at a time: both say the same
         assert figure["unit"] == "ratio"
         assert figure["value"] == pytest.approx(0.866, abs=1e-3)
-    assert '<property name="verdict" value="pass"' in (suite.path / "junit.xml").read_text()
+    properties = (suite.path / "junit.xml").read_text()
+    assert '<property name="verdict" value="pass"' in properties
+    assert '<property name="set_gain" value="1.15' in properties
+    assert '<property name="best_alone" value="local, 1 in flight"' in properties
+
+
+def test_the_set_gain_leads_and_has_a_gate_where_one_is_asked_for(suite: pytest.Pytester) -> None:
+    batching = REPOSITORY / "bench" / "recordings" / "vllm.json"
+    options = [f"--hosts=replay:{batching}", "--strategies=serial-per-side,all-parallel", "--no-pages"]
+    unasked = run(suite, *options)
+    unasked.assert_outcomes(passed=4)
+    said = unasked.stdout.str().partition("= outpace =")[2]
+    words = " ".join(said.split())
+    assert words.partition(" laptop (baseline)")[0].endswith(
+        "Two hosts answer eight prompts 1.49 times as fast as laptop at its best (eight at once; rounds 1.36 to 1.49), "
+        "and 5.23 times as fast as laptop one after another, the published baseline. The set outpaces laptop, under "
+        "all-parallel."
+    )
+    assert "Best: all-parallel" in words
+    assert "--least-gain=1 would have passed all-parallel; failed serial-per-side." in words
+    assert "best alone: laptop with 8 in flight, forecast from the host model" in words
+    asked = run(suite, *options, "--least-gain=1", "--gate=serial-per-side,all-parallel")
+    asked.assert_outcomes(passed=3, failed=1)
+    assert "would have" not in asked.stdout.str()
+    assert "serial-per-side: set gain 0.521, from 0.500 to 0.555 over 3 rounds" in " ".join(asked.stdout.str().split())
+    gate = report(suite, "serial-per-side")["gate"]
+    assert (gate["verdict"], gate["least_gain"]) == ("fail", 1.0)
+    (line,) = [line for line in run(suite, *options, "-q").outlines if line.startswith("outpace: set gain")]
+    assert line == "outpace: set gain 1.490, ratio 0.191 under all-parallel; gate passed"
 
 
 def test_a_model_name_that_would_command_the_terminal_harms_neither_it_nor_the_pages(suite: pytest.Pytester) -> None:

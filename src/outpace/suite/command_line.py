@@ -44,6 +44,7 @@ class CommandLine:
     rounds: int
     within: float | None
     threshold: float
+    least_gain: float | None
     enforced: frozenset[str]
     report_dir: Path
     keep_answers: bool
@@ -73,9 +74,10 @@ def read_options(config: pytest.Config) -> CommandLine:
     strategies = (*measured, *names)
     if option.max_tokens is not None and option.max_tokens < 1:
         raise UsageError(f"--max-tokens={option.max_tokens}: it must be 1 or more.")
-    for name in ("threshold", "timeout"):
-        if not 0 < getattr(option, name) < float("inf"):
-            raise UsageError(f"--{name}={getattr(option, name):g}: it must be a number above 0.")
+    for name in ("threshold", "timeout", "least_gain"):
+        value = getattr(option, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"--{name.replace('_', '-')}={value:g}: it must be a number above 0.")
     if option.temperature is not None and not 0 <= option.temperature < float("inf"):
         raise UsageError(f"--temperature={option.temperature:g}: it must be 0 or more.")
     settings = _settings(option, routers)
@@ -86,6 +88,7 @@ def read_options(config: pytest.Config) -> CommandLine:
         rounds,
         within,
         option.threshold,
+        option.least_gain,
         _enforced(option.gate, strategies, names),
         option.report_dir,
         option.keep_answers,

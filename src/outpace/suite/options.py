@@ -123,6 +123,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="The gate: the overhead ratio must be below it. Default: %(default)s.",
     )
     add(
+        "--least-gain",
+        type=float,
+        metavar="GAIN",
+        help="Ask for a set gain above this, too: what the best single host takes, at its best, over what the set "
+        "takes. 1 asks that the other hosts add something. Default: nothing is asked of it.",
+    )
+    add(
         "--gate",
         metavar="NAME,...",
         help="Strategies whose gate must pass; those of the others is shown only. "

@@ -50,6 +50,7 @@ class State:
                 strategy,
                 report_dir=self.asked.report_dir,
                 threshold=self.asked.threshold,
+                least_gain=self.asked.least_gain,
                 keep_answers=self.asked.keep_answers,
                 within=self.asked.within,
                 on_round=self.progress.round_done,

@@ -47,8 +47,9 @@ class Progress:
         self._rounds_done += 1
         latest = measurement.rounds[-1]
         ratio = "no ratio" if latest.overhead_ratio is None else f"ratio {latest.overhead_ratio:.3f}"
+        gain = "" if latest.set_gain is None else f", set gain {latest.set_gain:.3f}"
         line = (
-            f"{measurement.strategy}: round {len(measurement.rounds)} {self._of}, {ratio} "
+            f"{measurement.strategy}: round {len(measurement.rounds)} {self._of}, {ratio}{gain} "
             f"({latest.run.makespan_ms:.0f} ms, baseline {latest.baseline.makespan_ms:.0f} ms)"
         )
         self._show(line)

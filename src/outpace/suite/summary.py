@@ -7,14 +7,19 @@ from collections.abc import Sequence
 
 import pytest
 
+from outpace.ground.records import BASELINE
 from outpace.judge.comparison import Comparison, HostFigures
-from outpace.judge.gate import Verdict
-from outpace.judge.ranking import Best, best, in_words
+from outpace.judge.gate import Verdict, Word, judge_gain
+from outpace.judge.ranking import Best, best, in_words, ranked
+from outpace.judge.stats import Interval
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
-from outpace.report.words import visible
+from outpace.report.answer import claim, noun_of, verdict
+from outpace.report.words import capital, visible
 
 WIDTH = 80
+LEAST_GAIN = 1.0
+WOULD_HAVE: dict[Word, str] = {"pass": "passed", "fail": "failed", "inconclusive": "been inconclusive for"}
 COLOURS = {"pass": {"green": True}, "fail": {"red": True}, "inconclusive": {"yellow": True}}
 
 
@@ -32,19 +37,15 @@ def write_summary(
         reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
         return
     reporter.section("outpace")
-    for host in session.origin.hosts:
-        baseline = " (baseline)" if host.name == session.baseline_host else ""
-        version = f" {host.engine_version}" if host.engine_version else ""
-        _write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
-    for name in swept:
-        capacity = session.knowledge.capacities[name]
-        _write_wrapped(reporter, f"{name} {capacity.kind}, limit {capacity.limit}. {capacity.reason}", "", "  ")
+    comparisons = [comparison for _, comparison in measured]
+    _write_claim(reporter, session, comparisons)
+    _write_hosts(reporter, session, swept)
     if not measured:
         if not swept:
             reporter.write_line("No round was finished.")
         return
     reporter.write_line("")
-    head = f"{'strategy':<18}{'ratio':>7}  {'interval':<16}{'speedup':>8}{'efficiency':>12}{'rounds':>8}  gate"
+    head = f"{'strategy':<17}{'gain':>6}  {'interval':<13}{'ratio':>7}  {'interval':<15}{'rounds':>6}  gate"
     reporter.write_line(head, bold=True)
     for each, comparison in measured:
         _write_strategy(reporter, each, comparison)
@@ -53,10 +54,66 @@ def write_summary(
     reporter.write_line("")
     if found is not None:
         _write_wrapped(reporter, in_words(found), "", "  ")
-    reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
-    reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
+    if all(each.judged(comparison).least_gain is None for each, comparison in measured):
+        _write_wrapped(reporter, _gate_not_asked(comparisons), "", "  ")
+    _write_legend(reporter, session)
     for folder in dict.fromkeys(each.path.parent for each, _ in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
+
+
+def _write_hosts(reporter: pytest.TerminalReporter, session: Session, swept: Sequence[str]) -> None:
+    """What the hosts are, and what concurrency does to those that were ``swept``."""
+    for host in session.origin.hosts:
+        baseline = " (baseline)" if host.name == session.baseline_host else ""
+        version = f" {host.engine_version}" if host.engine_version else ""
+        _write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
+    for name in swept:
+        capacity = session.knowledge.capacities[name]
+        levels = [(level.in_flight, level.took_ms / 1000) for level in capacity.levels if level.took_ms is not None]
+        cost = ", ".join(f"{in_flight} in flight {took_s:.1f} s" for in_flight, took_s in levels)
+        said = f"{name} {capacity.kind}, limit {capacity.limit}. {capacity.reason} It took: {cost}."
+        _write_wrapped(reporter, said, "", "  ")
+
+
+def _write_legend(reporter: pytest.TerminalReporter, session: Session) -> None:
+    """What the columns mean."""
+    best = session.best_alone
+    if best is not None:
+        _write_wrapped(reporter, f"best alone: {best.host} with {best.in_flight} in flight, {best.found}", "", "  ")
+        reporter.write_line("gain: makespan of the best alone / makespan; above 1 the others add to it")
+    reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
+    reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
+
+
+def _write_claim(reporter: pytest.TerminalReporter, session: Session, comparisons: Sequence[Comparison]) -> None:
+    """What the other hosts add, in the pages' own words, under the best strategy over all hosts."""
+    told = [each for each in ranked(comparisons) if each.strategy != BASELINE and each.gain is not None]
+    if told:
+        hosts, prompts = session.origin.hosts, len(session.settings.workload.prompts)
+        noun = noun_of(host.url for host in hosts)
+        said = capital(claim(told[0], len(hosts), noun, prompts, session.baseline_host))
+        what = capital((*verdict(told[0]), ", under ", told[0].strategy))
+        _write_wrapped(reporter, f"{''.join(said)}. {''.join(what)}.", "", "")
+        reporter.write_line("")
+
+
+def _gate_not_asked(comparisons: Sequence[Comparison]) -> str:
+    """What a gate on the set gain would have said, where none was asked for; nothing where nothing can be said."""
+    words: dict[Word, list[str]] = {}
+    for each in comparisons:
+        if each.gain is not None and each.strategy != BASELINE:
+            words.setdefault(judge_gain(each, LEAST_GAIN)[0], []).append(each.strategy)
+    said = [f"{WOULD_HAVE[word]} {', '.join(words[word])}" for word in WOULD_HAVE if word in words]
+    return f"--least-gain={LEAST_GAIN:g} would have {'; '.join(said)}." if said else ""
+
+
+def _figures(found: Interval | None, digits: int) -> tuple[str, str]:
+    """A median and its interval."""
+    if found is None:
+        return "-", "-"
+    if found.low is None or found.high is None:
+        return f"{found.median:.{digits}f}", "-"
+    return f"{found.median:.{digits}f}", f"{found.low:.{digits}f} to {found.high:.{digits}f}"
 
 
 def _in_one_line(measured: Sequence[tuple[Measurement, Comparison]], found: Best | None) -> str:
@@ -64,8 +121,10 @@ def _in_one_line(measured: Sequence[tuple[Measurement, Comparison]], found: Best
     if not measured:
         return "no round was finished"
     winner = found.winner if found else measured[0][1].strategy
-    ratio = next(comparison.ratio for _, comparison in measured if comparison.strategy == winner)
+    comparison = next(comparison for _, comparison in measured if comparison.strategy == winner)
+    ratio, gain = comparison.ratio, comparison.gain
     said = "no ratio" if ratio is None else f"ratio {ratio.median:.3f} under {winner}"
+    said = said if gain is None else f"set gain {gain.median:.3f}, {said}"
     if found and found.tied:
         said += f" (tied with {', '.join(found.tied)})"
     broken = [each.strategy for each, comparison in measured if each.judged(comparison).verdict != "pass"]
@@ -84,20 +143,20 @@ def _write_requests(reporter: pytest.TerminalReporter, measurement: Measurement)
 
 
 def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement, comparison: Comparison) -> None:
-    verdict = measurement.judged(comparison)
-    ratio = comparison.ratio
-    figures = f"{'-':>7}  {'-':<16}{'-':>8}"
-    efficiency = "-" if comparison.dispatch_efficiency is None else f"{comparison.dispatch_efficiency:.2f}"
-    if ratio is not None and comparison.speedup is not None:
-        interval = f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio.low is not None and ratio.high is not None else "-"
-        figures = f"{ratio.median:>7.3f}  {interval:<16}{comparison.speedup:>7.2f}x"
-    reporter.write(f"{measurement.strategy:<18}{figures}{efficiency:>12}{comparison.rounds:>8}  ")
-    reporter.write_line(verdict.verdict, **COLOURS[verdict.verdict])
+    judged = measurement.judged(comparison)
+    gain, ratio = _figures(comparison.gain, 2), _figures(comparison.ratio, 3)
+    figures = f"{gain[0]:>6}  {gain[1]:<13}{ratio[0]:>7}  {ratio[1]:<15}"
+    reporter.write(f"{measurement.strategy:<17}{figures}{comparison.rounds:>6}  ")
+    reporter.write_line(judged.verdict, **COLOURS[judged.verdict])
+    if comparison.speedup is not None:
+        known = comparison.dispatch_efficiency is not None
+        efficiency = f", efficiency {comparison.dispatch_efficiency:.2f}" if known else ""
+        reporter.write_line(f"  speedup {comparison.speedup:.2f}x{efficiency}")
     for name, host in comparison.hosts.items():
         _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
-    if verdict.verdict != "pass":
-        _write_wrapped(reporter, verdict.reason)
-        _write_wrapped(reporter, _what_to_try(measurement, verdict))
+    if judged.verdict != "pass":
+        _write_wrapped(reporter, judged.reason)
+        _write_wrapped(reporter, _what_to_try(measurement, judged))
     for note in comparison.notes:
         _write_wrapped(reporter, note)
     if comparison.ratio_per_token is not None:
