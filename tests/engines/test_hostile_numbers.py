@@ -12,7 +12,7 @@ import pytest
 from hostile import OLLAMA, OPENAI, SETTINGS, TIMEOUT_S, Dialect, dispatch, engine_at, saying
 from hostile_harms import JUST_TOO_DEEP
 from outpace.engines import Client, Completion
-from outpace.engines.client import error_text
+from outpace.engines.failures import error_text
 from outpace.ground.errors import AnswerUnreadable
 from scripted import Answer, serving
 

@@ -29,6 +29,8 @@ from virtual import run_virtually
 
 pytest_plugins = ["pytester"]
 
+pytestmark = pytest.mark.quiet  # what is recorded of live hosts has its times
+
 ROUNDS = 2
 RECORDINGS = REPOSITORY / "bench" / "recordings"
 

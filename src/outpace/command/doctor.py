@@ -15,8 +15,8 @@ from typing import Any
 import anyio
 
 from outpace.engines import Client, Engine, Identity, embedded, route
-from outpace.engines.client import clean
 from outpace.engines.detect import engine_for, look_at
+from outpace.engines.failures import clean
 from outpace.engines.models import by_host, choose, differently
 from outpace.ground.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, resolve

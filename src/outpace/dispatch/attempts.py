@@ -11,7 +11,7 @@ from outpace.dispatch.health import Gauge, Health
 from outpace.dispatch.patience import Attempt, Patience
 from outpace.dispatch.setup import Setup
 from outpace.engines import Completion
-from outpace.ground.errors import CalledOff, ConnectionStale, EngineBusy, RequestFailed, TimedOut
+from outpace.ground.errors import CalledOff, ConnectionStale, CoordinatorShort, EngineBusy, RequestFailed, TimedOut
 from outpace.workload.prompts import Prompt
 
 ATTEMPTS_A_HOST = 2
@@ -69,8 +69,9 @@ class Attempts:
                     return False
                 if error.again_here and not last_try and not self._ledger.done(prompt):
                     continue
-                if isinstance(error, EngineBusy):
-                    self._health.rest(host, down=False, asked_s=error.retry_after_s)
+                if isinstance(error, EngineBusy | CoordinatorShort):
+                    asked_s = error.retry_after_s if isinstance(error, EngineBusy) else None
+                    self._health.rest(host, down=False, asked_s=asked_s)
                     return False
                 self._tried[prompt.index, host] += ATTEMPTS_A_HOST if error.never_here else 1
                 if error.host_down or isinstance(error, ConnectionStale):

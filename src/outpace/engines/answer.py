@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from outpace.engines.base import Completion, joined
-from outpace.engines.client import clean
+from outpace.engines.failures import clean
 from outpace.engines.figures import Heard, Told, believable
 from outpace.engines.noticed import Noticed
 from outpace.ground.errors import AnswerEmpty, EngineFailed

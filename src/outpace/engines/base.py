@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outpace.engines.client import Client, error_text, failure
+from outpace.engines.client import Client
+from outpace.engines.failures import error_text, failure
 from outpace.engines.noticed import Noticed
 from outpace.ground.errors import AnswerUnreadable, EngineFailed, RequestFailed
 from outpace.ground.hosts import Host

@@ -9,9 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import ssl
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -23,19 +21,17 @@ import anyio
 import httpx
 import sniffio  # noqa: F401 - httpcore asks for it twice a request, and where it is missing looks for it everywhere
 
+from outpace.engines import descriptors
+from outpace.engines.failures import clean, failure, of_this_machine, system_number, why
 from outpace.engines.path import path_failure, socket_options
 from outpace.ground.errors import (
     AnswerUnreadable,
     BodyCut,
     ConnectFailed,
     ConnectionStale,
-    EngineBusy,
-    EngineFailed,
-    ModelGone,
     RequestFailed,
     RequestRefused,
     TimedOut,
-    shortened,
 )
 from outpace.ground.hosts import Host
 
@@ -44,12 +40,6 @@ CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 4.0
 LARGEST_REPLY = 4 << 20
 LARGEST_ERROR = 64 << 10
-_NO_MODEL = re.compile(
-    r"model\b.{0,80}\b(not found|not loaded|does not exist|unloaded|has crashed)|no models? (is |are )?loaded"
-    r"|model_not_found|failed to load model",
-    re.IGNORECASE,
-)
-"""How engines say with a status other than 404 that they do not have a model, or have lost it."""
 
 
 class Client:
@@ -183,8 +173,9 @@ class Reply:
 
 def network_transport() -> httpx.AsyncBaseTransport:
     """The network itself: as many connections as are asked for, certificates trusted as the machine trusts them."""
+    descriptors.allowed()
     return httpx.AsyncHTTPTransport(
-        verify=_trust(),
+        verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         trust_env=False,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
         socket_options=socket_options(),
@@ -192,9 +183,15 @@ def network_transport() -> httpx.AsyncBaseTransport:
 
 
 @cache
-def _trust() -> ssl.SSLContext:
-    """What the machine trusts; reading it takes longer than many a request."""
-    return ssl.create_default_context()
+def _trust(*_places: str | None) -> ssl.SSLContext:
+    """What the machine trusts, or what the ``_places`` hold that the user names; reading it takes long.
+
+    Since Python 3.13 more is asked of a certificate than that it is trusted. Authorities of one's own often lack that,
+    and other clients do not ask for it.
+    """
+    trusted = ssl.create_default_context()
+    trusted.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return trusted
 
 
 class _failures:  # noqa: N801 - reads as the statement that it is: with _failures(host, …)
@@ -214,35 +211,22 @@ class _failures:  # noqa: N801 - reads as the statement that it is: with _failur
             raise self._translated(error) from error
 
     def _translated(self, error: httpx.HTTPError) -> RequestFailed:
-        name, why = self._host.name, _why(error)
+        if found := of_this_machine(self._host, error):
+            return found
         connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-        number = errno.ETIMEDOUT if isinstance(error, httpx.ConnectTimeout) else _number(error)
+        number = errno.ETIMEDOUT if isinstance(error, httpx.ConnectTimeout) else system_number(error)
         if lost := path_failure(self._host, number, sent=None if connecting else self._sent):
             return lost
+        name, said = self._host.name, why(error)
         if connecting:
-            return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {why}.")
+            return ConnectFailed(f"{name} ({self._host.url}) takes no connection: {said}.")
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{name} was silent for longer than the timeout.")
         if self._answering:
-            return BodyCut(f"{name} ended the connection inside its answer: {why}.")
-        if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError) or "disconnected" in why:
-            return ConnectionStale(f"{name} closed the connection before it answered: {why}.")
-        return AnswerUnreadable(f"{name} does not speak HTTP as it should: {why}.")
-
-
-def _number(error: BaseException) -> int | None:
-    """The operating system's number for what is at the root of ``error``."""
-    root = error
-    while (deeper := root.__cause__ or root.__context__) is not None:
-        root = deeper
-    return root.errno if isinstance(root, OSError) and root.errno and root.errno > 0 else None
-
-
-def _why(error: BaseException) -> str:
-    """The reason at the root of ``error``, in the operating system's words where it has any."""
-    if (number := _number(error)) is not None:
-        return os.strerror(number)
-    return clean(str(error)).rstrip(".") or type(error).__name__
+            return BodyCut(f"{name} ended the connection inside its answer: {said}.")
+        if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError) or "disconnected" in said:
+            return ConnectionStale(f"{name} closed the connection before it answered: {said}.")
+        return AnswerUnreadable(f"{name} does not speak HTTP as it should: {said}.")
 
 
 async def _raise_for_status(host: Host, response: httpx.Response) -> None:
@@ -260,60 +244,6 @@ async def _raise_for_status(host: Host, response: httpx.Response) -> None:
     raise failure(host, status, bytes(body), _retry_after_s(response))
 
 
-def failure(host: Host, status: int, body: bytes, retry_after_s: float | None = None) -> RequestFailed:
-    """What an error with ``status`` means for a request, wherever it was told; ``body`` is what the engine says."""
-    said = error_text(body)
-    if status in (429, 503):
-        return EngineBusy(f"{host.name} is busy (status {status}): {said}", retry_after_s)
-    if status >= 500 or status < 400:
-        return EngineFailed(f"{host.name} failed (status {status}): {said}")
-    if status in (401, 403):
-        return RequestRefused(f"{host.name} {unauthorized(host, status, said)}")
-    if status == 404 or _NO_MODEL.search(said):
-        return ModelGone(f"{host.name} does not have the model, or no longer (status {status}): {said}")
-    told = body.decode("utf-8", "replace")
-    return RequestRefused(f"{host.name} refused the request (status {status}): {said}", status, told)
-
-
-def unauthorized(host: Host, status: int, said: str) -> str:
-    """What a 401 or a 403 means, and what to do: a token is missing, or the engine does not know the name it is called.
-
-    An Ollama on loopback sends a 403 without a word to whoever calls it by a name not its own, as a tunnel does.
-    """
-    told = f"(status {status}): {said}" if said else f"(status {status})."
-    token = f"it into the environment variable {host.token_variable}."
-    if status == 401:
-        return f"wants a token {told} Put {token}"
-    if said:
-        return f"forbids the request {told} If it wants a token, put {token}"
-    return (
-        f"does not accept the name {urlsplit(host.url).netloc} in the Host header (status 403 without a word), as an "
-        "Ollama on loopback does behind a tunnel. Let what stands in front of it rewrite that header to localhost, or "
-        "let the engine listen on an address of the mesh (OLLAMA_HOST) and name that address in --hosts. If it is a "
-        f"token that is wanted, put {token}"
-    )
-
-
 def _retry_after_s(response: httpx.Response) -> float | None:
     value = response.headers.get("retry-after", "")
     return float(value) if value.isdecimal() and len(value) < 6 else None
-
-
-def error_text(body: bytes) -> str:
-    """What an engine says went wrong, out of any of the forms that engines use, fit for one line."""
-    try:
-        found: Any = json.loads(body)
-        for key in ("error", "message", "detail"):
-            if isinstance(found, dict) and key in found:
-                found = found[key]
-        said = found if isinstance(found, str) else json.dumps(found)
-    except (ValueError, RecursionError):
-        said = body.decode("utf-8", "replace")
-    return clean(said)
-
-
-def clean(text: str, longest: int = 300) -> str:
-    """``text`` on one line, without control or direction-changing characters, cut to ``longest`` characters."""
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: longest * 4])
-    kept = " ".join(kept.split())
-    return shortened(kept, longest)

@@ -9,12 +9,22 @@ from typing import Any
 import anyio
 
 from outpace.engines.base import Engine, Identity, Offer, reply_ok
-from outpace.engines.client import Client, Reply, clean, error_text, unauthorized
+from outpace.engines.client import Client, Reply
+from outpace.engines.failures import clean, error_text, unauthorized
 from outpace.engines.models import choose, differently, distinct, eligible, listed, named, require_usable
 from outpace.engines.offers import entries, names, of_ollama, of_openai, text
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
-from outpace.ground.errors import ConnectFailed, HostUnusable, ModelMissing, NetworkDown, RequestFailed, UsageError
+from outpace.ground.errors import (
+    CertificateRefused,
+    ConnectFailed,
+    CoordinatorShort,
+    HostUnusable,
+    ModelMissing,
+    NetworkDown,
+    RequestFailed,
+    UsageError,
+)
 from outpace.ground.hosts import Host
 
 PROTOCOLS = ("ollama", "openai")
@@ -123,7 +133,7 @@ async def _identify(client: Client, host: Host, protocol: str | None, wait_s: fl
             refused = error
         except RequestFailed as error:
             raise HostUnusable(f"Host {host.name} ({host.url}) cannot be used: {error}") from error
-    if isinstance(refused, NetworkDown):
+    if isinstance(refused, CertificateRefused | CoordinatorShort | NetworkDown):
         raise HostUnusable(str(refused)) from refused
     raise HostUnusable(
         f"{refused} Is the engine running there, does it listen on that address (Ollama listens on loopback alone "

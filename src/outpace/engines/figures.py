@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outpace.engines.client import clean
+from outpace.engines.failures import clean
 from outpace.engines.noticed import Noticed
 from outpace.judge.comparison import CLOCKS_DIFFER_MS
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from outpace.engines.base import Identity, takes
-from outpace.engines.client import clean
+from outpace.engines.failures import clean
 from outpace.ground.errors import HostNotPrivate, ModelMissing, UsageError
 from outpace.ground.hosts import Host
 

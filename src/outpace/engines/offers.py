@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from outpace.engines.base import KEPT_LOADED_S, Offer, reply_ok
-from outpace.engines.client import Client, clean
+from outpace.engines.client import Client
+from outpace.engines.failures import clean
 from outpace.ground.errors import RequestFailed
 from outpace.ground.hosts import Host, public_place
 

@@ -10,8 +10,9 @@ from typing import Any
 from outpace.engines.answer import Answer
 from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.cache_headers import heed
-from outpace.engines.client import Client, clean
+from outpace.engines.client import Client
 from outpace.engines.comfort import Comfort
+from outpace.engines.failures import clean
 from outpace.engines.figures import NOT_TOLD, Told, count, number
 from outpace.engines.lines import Lines
 from outpace.engines.noticed import Noticed

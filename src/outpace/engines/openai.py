@@ -14,8 +14,9 @@ from outpace.engines.answer import Answer
 from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
 from outpace.engines.busy import in_work
 from outpace.engines.cache_headers import heed
-from outpace.engines.client import Client, clean
+from outpace.engines.client import Client
 from outpace.engines.comfort import Comfort
+from outpace.engines.failures import clean
 from outpace.engines.figures import Told, count, number, total
 from outpace.engines.noticed import Noticed
 from outpace.engines.sse import DONE, Event, Events

@@ -102,6 +102,19 @@ class NetworkDown(ConnectFailed):
     kind = "own-network"
 
 
+class CertificateRefused(ConnectFailed):
+    """The host's certificate is not one that this machine trusts, or TLS did not come about."""
+
+    kind = "certificate"
+
+
+class CoordinatorShort(ConnectFailed):
+    """The machine that outpace runs on has no means left for a connection, such as open files: no host's failure."""
+
+    kind = "own"
+    host_down = False
+
+
 class ConnectionStale(RequestFailed):
     """A kept connection was closed before any byte of an answer: the engine never took the request."""
 

@@ -206,6 +206,11 @@ def resolve(hosts: Iterable[Host], *, allow_public: bool = False) -> list[Host]:
         parts = urlsplit(host.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         addresses = _addresses(host, str(parts.hostname), port)
+        if any(ip_address(address.partition("%")[0]).is_unspecified for address in addresses):
+            raise HostsError(
+                f"Host {host.name} ({host.url}): {parts.hostname} is where a server listens, on all addresses of its "
+                "machine, and no address to reach it by. Write 127.0.0.1 for this machine, or the address of the other."
+            )
         public = [address for address in addresses if not is_private(address)]
         if public and not allow_public:
             raise HostNotPrivate(

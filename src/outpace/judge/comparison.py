@@ -13,6 +13,8 @@ from outpace.judge import interruptions
 from outpace.judge.stats import Interval, rounds_interval
 
 SAME_WORK_TOLERANCE = 0.05
+OWN = "own"
+"""What the coordinator's machine could not do is no host's failure."""
 HARMLESS = ("stale", "spent")
 """A kept connection that the engine had closed is replaced within a millisecond or two; a copy lost to its rival."""
 CLOCKS_DIFFER_MS = 5.0
@@ -148,7 +150,7 @@ def _impossible(request: RequestRecord) -> bool:
 def _gone(run: Run) -> set[str]:
     """The hosts that were tried in ``run`` and answered nothing."""
     answered = {request.host for request in run.requests if request.error is None}
-    return {attempt.host for attempt in run.failed_attempts if attempt.kind not in HARMLESS} - answered
+    return {attempt.host for attempt in run.failed_attempts if attempt.kind not in (*HARMLESS, OWN)} - answered
 
 
 def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
@@ -171,6 +173,11 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     retried = sum(attempt.kind not in HARMLESS for run in runs for attempt in run.failed_attempts)
     if retried:
         notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
+    own = sum(attempt.kind == OWN for run in runs for attempt in run.failed_attempts)
+    if own:
+        notes.append(
+            f"{own} of these failed on the machine that outpace runs on, which had no means left for a connection."
+        )
     spent_ms = [attempt.wall_ms for run in runs for attempt in run.failed_attempts if attempt.kind == "spent"]
     if spent_ms:
         notes.append(

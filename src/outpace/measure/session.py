@@ -21,6 +21,7 @@ from outpace.dispatch.strategies import all_parallel, keep_in_flight
 from outpace.engines import Client, Engine
 from outpace.engines.cache_headers import KEPT
 from outpace.engines.client import authority_of, network_transport
+from outpace.engines.descriptors import too_few
 from outpace.ground.errors import HostsError, UsageError
 from outpace.ground.records import BASELINE, BestAlone, Round, Run
 from outpace.judge.agreement import Agreement
@@ -156,8 +157,15 @@ class Session:
         return outcome
 
     def find_strategy(self, name: str) -> Strategy:
-        """The strategy called ``name``; a router gets all prompts at once. Raises ``StrategyUnknown``."""
-        return all_parallel if name in self.routers else find_strategy(name)
+        """The strategy called ``name``; a router gets all prompts at once.
+
+        Raises ``StrategyUnknown``, or ``UsageError`` where this machine cannot have so many connections.
+        """
+        found = all_parallel if name in self.routers else find_strategy(name)
+        live = self.settings.recording is None
+        if found is all_parallel and live and (problem := too_few(len(self.settings.workload.prompts))):
+            raise UsageError(f"{name} sends all prompts at once. {problem}")
+        return found
 
     def hosts_of(self, strategy: str) -> tuple[str, ...]:
         """The hosts that a run of ``strategy`` sends to, fastest first; a router stands for those behind it."""
