@@ -46,7 +46,7 @@ def test_run_is_the_suite(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "outpace.command.cli", "run", *arguments, "--benchmark-disable"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "outpace: ratio 0.866 under serial-per-side; gate passed" in done.stdout
+    assert "outpace: set gain 1.154, ratio 0.866 under serial-per-side; gate passed" in done.stdout
     assert "warning" not in done.stdout
     assert (tmp_path / "reports" / "report-serial-per-side.json").is_file()
     assert (tmp_path / "reports" / "capacity.json").is_file()
