@@ -106,11 +106,11 @@ def openai_host(
 
 
 def openai_router(
-    *, works_s: float, slots: int, remembers: bool, says_so: str | None = None
+    *, works_s: float, slots: int, remembers: bool, says_so: str | None = None, cache: str = "ignored"
 ) -> type[BaseHTTPRequestHandler]:
     """A router in front of hosts with so many ``slots``, which replays what it ``remembers`` of the same request.
 
-    Then it ``says_so`` in a header of that name.
+    Then it ``says_so`` in a header of that name. LiteLLM's ``cache`` of a request is "ignored", "heeded" or "refused".
     """
     slot, known = threading.Semaphore(slots), set[str]()
 
@@ -122,7 +122,13 @@ def openai_router(
         def do_POST(self) -> None:
             asked = self.asked()
             key = json.dumps([asked["messages"], asked["max_tokens"]])
-            replayed = remembers and key in known
+            wish = asked.get("cache", {})
+            if wish and cache == "refused":
+                detail = [
+                    {"type": "extra_forbidden", "loc": ["body", "cache"], "msg": "Extra inputs are not permitted"}
+                ]
+                return self.say(json.dumps({"detail": detail}).encode(), 400)
+            replayed = remembers and key in known and not (cache == "heeded" and wish.get("no-cache"))
             if not replayed and asked["max_tokens"] > 1:
                 with slot:
                     time.sleep(works_s)
@@ -135,7 +141,7 @@ def openai_router(
             ]
             lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
             kept = {says_so: "586bf3f3c1bf"} if says_so and replayed else {}
-            self.say(b"".join([*lines, b"data: [DONE]\n\n"]), content_type="text/event-stream", **kept)
+            return self.say(b"".join([*lines, b"data: [DONE]\n\n"]), content_type="text/event-stream", **kept)
 
     return Handler
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,41 @@ def test_a_router_that_answers_from_its_cache_is_not_called_fast_without_a_word(
     assert fairness(report, NO_FASTER)["held"] is (False if swept else None)
 
 
-def test_a_router_that_says_that_it_answers_from_its_cache_is_believed_as_well(tmp_path: Path) -> None:
-    router = openai_router(works_s=0.0, slots=2, remembers=True, says_so="x-litellm-cache-key")
+def through(folder: Path, **does: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """The report of a router that works no longer than it must, and the bodies of all requests."""
+    router = openai_router(works_s=0.0, slots=2, remembers=True, says_so="x-litellm-cache-key", **does)
     with ThreadedHosts(ollama_host(), ollama_host()) as behind, ThreadedHosts(router) as before:
         settings = Settings(hosts=behind.hosts, workload=PROMPTS, routers=(as_router("lite", before),))
         with Session(settings) as session:
             for strategy in ("sequential", "lite"):
-                Measurement(session, strategy, report_dir=tmp_path).measure(2)
+                Measurement(session, strategy, report_dir=folder).measure(2)
+        asked = [(name, each.body) for name, at in (("host", behind), ("router", before)) for each in at.asked]
+    return document.read(folder / "report-lite.json"), [(name, body) for name, body in asked if body]
+
+
+def test_a_router_that_says_that_it_answers_from_its_cache_is_believed_as_well(tmp_path: Path) -> None:
+    report, _ = through(tmp_path)
     assert fairness(document.read(tmp_path / "report-sequential.json"), NOT_FROM_MEMORY)["held"] is not False
-    report = document.read(tmp_path / "report-lite.json")
     assert fairness(report, NOT_FROM_MEMORY)["said"].endswith(
         "answers of lite came out of a cache, as their headers say"
     )
     assert any(
         "it came out of a cache of answers, as the header x-litellm-cache-key says" in note for note in notes(report)
     )
+
+
+def test_a_router_is_asked_for_answers_that_are_made_and_a_host_is_not(tmp_path: Path) -> None:
+    report, asked = through(tmp_path, cache="heeded")
+    assert {json.dumps(body.get("cache")) for name, body in asked if name == "router"} == {'{"no-cache": true}'}
+    assert not any("cache" in body for name, body in asked if name == "host")
+    assert fairness(report, NOT_FROM_MEMORY)["held"] is not False
+
+
+def test_a_router_that_refuses_to_be_asked_so_is_measured_without(tmp_path: Path) -> None:
+    report, asked = through(tmp_path, cache="refused")
+    assert sum("cache" in body for name, body in asked if name == "router") == 1
+    assert any("lite: it refuses the field cache, and is asked without it" in note for note in notes(report))
+    assert all(each["overhead_ratio"] for each in report["rounds"])
 
 
 def test_a_router_that_works_is_believed(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ MEANS = {
     "seed": "so its answers may differ from run to run",
     "cache_prompt": "so prompts may come out of its cache",
     "cache_salt": "so prompts may come out of its cache",
+    "cache": "so it may answer from memory",
     "keep_alive": "so it may unload its model between runs",
     "ttl": "so it may unload its model between runs",
 }

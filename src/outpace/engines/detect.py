@@ -113,7 +113,9 @@ async def connect_routers(
                 )
             chosen = own[0]
         require_usable(router, identity, chosen, allow_public=allow_public)
-        found[router.name] = engine_for(client, router, identity, chosen)
+        engine = found[router.name] = engine_for(client, router, identity, chosen)
+        if isinstance(engine, OpenAIEngine):
+            engine.asks_for_new_answers = True
     return found
 
 

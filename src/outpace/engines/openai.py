@@ -39,6 +39,8 @@ class OpenAIEngine:
         self.host, self.identity, self.model = host, identity, model
         self.server_includes_queue = True
         self.noticed = Noticed()
+        self.asks_for_new_answers = False
+        """Whether a gateway is asked for answers that are made, in the words of LiteLLM's proxy."""
         self._comfort = Comfort(self.noticed)
         self.elsewhere = identity.offer(model).elsewhere
 
@@ -97,6 +99,8 @@ class OpenAIEngine:
             wanted["cache_salt"] = cache_key
         elif self.identity.engine == "lmstudio":
             wanted["ttl"] = KEPT_LOADED_S
+        if self.asks_for_new_answers:
+            wanted["cache"] = {"no-cache": True}
         return wanted
 
 
