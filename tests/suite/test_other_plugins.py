@@ -68,7 +68,8 @@ def test_whatever_the_order_capacity_comes_before_strategies_and_these_before_th
 
 def collected(suite: pytest.Pytester, *arguments: str) -> list[str]:
     options = ["-p", "no:cacheprovider", "--collect-only", "-q"]
-    found = suite.runpytest_inprocess("bench", TWO_HOSTS, ASKED, *options, *arguments)
+    # In a process of its own: what plugins import, such as numpy, cannot be imported twice in one.
+    found = suite.runpytest_subprocess("bench", TWO_HOSTS, ASKED, *options, *arguments)
     return [line.partition("::")[2] for line in found.outlines if "::" in line]
 
 
@@ -76,7 +77,7 @@ def test_the_order_is_that_of_the_command_line(suite: pytest.Pytester) -> None:
     assert collected(suite) == IN_ORDER
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_pytest_randomly_changes_nothing(suite: pytest.Pytester, seed: int) -> None:
     assert collected(suite, f"--randomly-seed={seed}") == IN_ORDER
 
@@ -84,7 +85,6 @@ def test_pytest_randomly_changes_nothing(suite: pytest.Pytester, seed: int) -> N
 @pytest.mark.parametrize("how", SHUFFLERS)
 def test_a_plugin_that_reorders_changes_nothing_whenever_it_does(suite: pytest.Pytester, how: str) -> None:
     (suite.path / "shuffler.py").write_text(f"import pytest\n{SHUFFLERS[how]}\n")
-    suite.syspathinsert()
     assert collected(suite, "-p", "shuffler") == IN_ORDER
 
 
