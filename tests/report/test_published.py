@@ -116,7 +116,7 @@ def test_the_summary_and_the_gate_are_what_the_rounds_give(serial_per_side, comp
 
 
 def summary_of(comparison):
-    summary = build(Origin("", "live", (), workload(), None), comparison, [], 2.0, "", "")["summary"]
+    summary = build(Origin("", "live", (), workload(), None), comparison, [], judge(comparison))["summary"]
     del summary["notes"]
     return summary
 
