@@ -18,6 +18,7 @@ from outpace.workload.prompts import Generation
 # An answer holds a few hundred bytes a token in every protocol.
 LARGEST_ANSWER_BASE = 64 << 10
 LARGEST_ANSWER_A_TOKEN = 4 << 10
+_PATTERN = re.compile(r"[\w.:@+/-]*\*[\w.:@+/-]*")
 KEPT_LOADED_S = 3600
 """So long an engine is asked to keep its model when nobody asks it anything, as while another host is measured."""
 
@@ -72,11 +73,16 @@ class Identity:
         return self.offers.get(max(patterns, key=len), Offer()) if patterns else Offer()
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a gateway that lists ``name`` stands for any model with it: one star among what names are made of."""
+    return _PATTERN.fullmatch(name) is not None
+
+
 def takes(pattern: str, model: str) -> bool:
-    """Whether ``pattern``, which a gateway lists with one star in it, stands for ``model``, too."""
-    before, star, after = pattern.partition("*")
+    """Whether ``pattern``, which a gateway lists, stands for ``model``, too."""
+    before, _, after = pattern.partition("*")
     fits = len(model) >= len(before) + len(after) and model.startswith(before) and model.endswith(after)
-    return bool(star) and "*" not in after and fits
+    return is_pattern(pattern) and fits
 
 
 class Engine(Protocol):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from outpace.engines.base import Identity, takes
+from outpace.engines.base import Identity, is_pattern, takes
 from outpace.engines.failures import clean
 from outpace.ground.errors import HostNotPrivate, ModelMissing, UsageError
 from outpace.ground.hosts import Host
@@ -105,7 +105,7 @@ def eligible(identity: Identity, *, allow_public: bool = False) -> list[str]:
 
     One that is an embedder by its name alone is taken where there is no other.
     """
-    offers = {name: identity.offer(name) for name in identity.models if "*" not in name}
+    offers = {name: identity.offer(name) for name in identity.models if not is_pattern(name)}
     found = [name for name, offer in offers.items() if offer.makes_text and (allow_public or not offer.elsewhere)]
     return [name for name in found if offers[name].unasked] or found
 
@@ -144,7 +144,7 @@ def _unasked(left: Found, chosen: Sequence[str], *, allow_public: bool) -> dict[
         same = same or {name for name in own if any(_alike(name, model) for model in chosen)}
         if len(same) == 1:
             taken[host.name] = same.pop()
-        elif own or any("*" in name for name in identity.models):
+        elif own or any(map(is_pattern, identity.models)):
             offered[host.name], listing[host.name] = own, identity
         else:
             _raise_for_none(host, identity)
