@@ -79,7 +79,8 @@ def test_compare_with_itself_shows_no_change(capsys: pytest.CaptureFixture[str])
 def test_compare_tells_a_change_that_the_data_show(capsys: pytest.CaptureFixture[str]) -> None:
     _, said = outpace(capsys, "compare", RECORDINGS / "vllm", RECORDINGS / "llama-server-np4.json")
     (line,) = [line for line in said.splitlines() if line.startswith("all-parallel:")]
-    assert "slower" in line
+    assert "set gain 1.490 before, 1.896 after (against laptop with 8 in flight before, laptop with 4 in flight" in line
+    assert "faster against the best alone" in line
 
 
 def test_compare_of_five_rounds_has_an_interval(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -186,11 +186,21 @@ def test_where_nothing_else_tells_of_a_host_there_is_no_error() -> None:
     assert serial.worst_error is not None
 
 
+def test_what_one_more_machine_brings_is_told_in_set_gain() -> None:
+    # Two that batch eight at once are no quicker than one of them where each gets one prompt at a time.
+    (pair,) = what_if(recorded("vllm"), changes("add=laptop"), ["serial-per-side"])
+    assert pair.before.set_gain < 1
+    (burst,) = what_if(recorded("vllm"), changes("add=laptop"), ["all-parallel"])
+    assert 1 < burst.before.set_gain < burst.after.set_gain
+    assert burst.before.alone == burst.after.alone == "laptop at its best, 8 in flight"
+
+
 def test_an_outcome_is_one_line() -> None:
     (outcome,) = what_if(recorded("embedded"), changes("add=embedded-1*2", "slots=embedded-1:1"), ["pull"])
     said = outcome.in_words()
-    assert said.startswith(f"pull: {outcome.before.makespan_ms:,.0f} ms now, ")
-    assert " ms with embedded-3 to embedded-4, with 1 slot on embedded-1 (" in said
+    assert said.startswith(f"pull: set gain {outcome.before.set_gain:.2f} now, {outcome.after.set_gain:.2f} with ")
+    assert " with embedded-3 to embedded-4, with 1 slot on embedded-1 (embedded-1 at its best, 1 in flight); " in said
+    assert f"; {outcome.before.makespan_ms:,.0f} ms now, {outcome.after.makespan_ms:,.0f} ms then (" in said
     assert " of embedded-1 alone); no error of its own, replays of other strategies were off by up to " in said
     assert "\n" not in said
     own = replace(outcome, error=0.05, after=outcome.after._replace(makespan_ms=2000.0))

@@ -1,4 +1,8 @@
-"""What changed between two sessions: the ratio of their overhead ratios, strategy by strategy, with its interval."""
+"""What changed between two sessions: how many times as long strategies take, one by one, with its interval.
+
+Time is counted against the best alone of the same round, which is 1 / the set gain, or, where one of the two did not
+measure that, against the baseline: the overhead ratio.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +28,23 @@ ROUNDS_THAT_AGREE = 3
 
 @dataclass(frozen=True)
 class Change:
-    """One strategy in two sessions; ``factor`` is the second's median overhead ratio / the first's, 1 for no change."""
+    """One strategy in two sessions; ``factor`` is the second's median time / the first's, 1 for no change.
+
+    ``measure`` is what ``before`` and ``after`` are: "set gain" or "overhead ratio". ``alone`` says how the best alone
+    differs, where it does.
+    """
 
     strategy: str
+    measure: str
     before: float
     after: float
     factor: Interval
     certain: bool
+    alone: str = ""
 
     def in_words(self) -> str:
         """The change in one sentence."""
-        said = f"{self.strategy}: {self.before:.3f} before, {self.after:.3f} after"
+        said = f"{self.strategy}: {self.measure} {self.before:.3f} before, {self.after:.3f} after{self.alone}"
         low, high = self.factor.low, self.factor.high
         if low is None or high is None:
             spread = "too few rounds for an interval"
@@ -43,6 +53,7 @@ class Change:
         if not self.certain:
             return f"{said}; no change that the data can show ({self.factor.median - 1:+.1%}, {spread})."
         word = "slower" if self.factor.median > 1 else "faster"
+        word += " against the best alone" if self.measure == "set gain" else ""
         return f"{said}; {abs(self.factor.median - 1):.1%} {word} ({spread})."
 
 
@@ -62,19 +73,33 @@ def changes(before: Path, after: Path, scratch: Path) -> list[Change]:
 
 
 def _change(strategy: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Change | None:
-    ratios = [
-        [each["overhead_ratio"] for each in report["rounds"] if each["overhead_ratio"]] for report in (before, after)
-    ]
-    if not all(ratios):
+    both = (before, after)
+    told = {
+        key: [[each[key] for each in report["rounds"] if each[key]] for report in both]
+        for key in ("set_gain", "overhead_ratio")
+    }
+    key = "set_gain" if all(told["set_gain"]) else "overhead_ratio"
+    if not all(told[key]):
         return None
-    factor = rounds_ratio_interval(ratios[1], ratios[0])
+    times = [[1 / gain for gain in gains] for gains in told[key]] if key == "set_gain" else told[key]
+    factor = rounds_ratio_interval(times[1], times[0])
     if factor.low is None or factor.high is None:
-        apart = max(ratios[1]) < min(ratios[0]) or min(ratios[1]) > max(ratios[0])
-        certain = apart and min(map(len, ratios)) >= ROUNDS_THAT_AGREE
+        apart = max(times[1]) < min(times[0]) or min(times[1]) > max(times[0])
+        certain = apart and min(map(len, times)) >= ROUNDS_THAT_AGREE
     else:
         certain = factor.low > 1 or factor.high < 1
-    medians = [report["summary"]["overhead_ratio"]["median"] for report in (before, after)]
-    return Change(strategy, medians[0], medians[1], factor, certain)
+    medians = [report["summary"][key]["median"] for report in both]
+    alone = _alone(before, after) if key == "set_gain" else ""
+    return Change(strategy, key.replace("_", " "), medians[0], medians[1], factor, certain, alone)
+
+
+def _alone(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What the set gains are against, where that is not the same in both."""
+    was, now = (each["summary"]["best_alone"] for each in (before, after))
+    if (was["host"], was["in_flight"]) == (now["host"], now["in_flight"]):
+        return ""
+    told = [f"{each['host']} with {each['in_flight']} in flight" for each in (was, now)]
+    return f" (against {told[0]} before, {told[1]} after)"
 
 
 def _reports(source: Path, scratch: Path) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from outpace.dispatch import STRATEGIES, find_strategy
 from outpace.ground.errors import UsageError
-from outpace.ground.records import Round, overhead_ratios
+from outpace.ground.records import overhead_ratios, set_gains
+from outpace.measure.measurement import Measurement
 from outpace.recording import har
 from outpace.recording.fitted_pace import alone
 from outpace.recording.recording import Recording, Scene
@@ -25,19 +26,28 @@ __all__ = ["WORDS", "Alteration", "Outcome", "Played", "altered", "caveats", "pa
 
 
 class Played(NamedTuple):
-    """Medians over the rounds of a replay: the makespan (ms), and its ratio to that of ``baseline`` alone."""
+    """Medians over the rounds of a replay: the makespan (ms), its ratio to that of ``baseline`` alone, the set gain.
+
+    ``alone`` is the best single host of it, in words.
+    """
 
     makespan_ms: float
     overhead_ratio: float
     baseline: str
+    set_gain: float
+    alone: str
 
     @classmethod
-    def of(cls, rounds: Sequence[Round]) -> Played:
-        """What ``rounds`` come to."""
+    def of(cls, measured: Measurement) -> Played:
+        """What the rounds of ``measured``, all of which are answered, come to."""
+        rounds, best = measured.rounds, measured.comparison().best_alone
+        assert best is not None
         return cls(
             median(each.run.makespan_ms for each in rounds),
             median(overhead_ratios(rounds)),
             rounds[0].baseline.hosts[0],
+            median(set_gains(rounds)),
+            f"{best.host} at its best, {best.in_flight} in flight",
         )
 
 
@@ -67,8 +77,10 @@ class Outcome:
         """The outcome on one line."""
         before, after = self.before, self.after
         alone = f" of {before.baseline} alone" if before.baseline != after.baseline else ""
+        best = f" ({before.alone})" if before.alone != after.alone else ""
         said = (
-            f"{self.strategy}: {before.makespan_ms:,.0f} ms now, {after.makespan_ms:,.0f} ms {self.change} "
+            f"{self.strategy}: set gain {before.set_gain:.2f}{best} now, {after.set_gain:.2f} {self.change} "
+            f"({after.alone}); {before.makespan_ms:,.0f} ms now, {after.makespan_ms:,.0f} ms then "
             f"({before.overhead_ratio:.2f}{alone} -> {after.overhead_ratio:.2f} of {after.baseline} alone)"
         )
         if self.band_ms:
@@ -110,10 +122,10 @@ def what_if(
     ]
 
 
-def _replay(recording: Recording, strategy: str, rounds: int, times: int = 1) -> list[Round]:
+def _replay(recording: Recording, strategy: str, rounds: int, times: int = 1) -> Measurement:
     work = workload([prompt.text for prompt in recording.workload.prompts] * times, recording.workload.generation)
     with TemporaryDirectory() as folder:
-        return replayed(recording, strategy, Path(folder), rounds=rounds, work=work).rounds
+        return replayed(recording, strategy, Path(folder), rounds=rounds, work=work)
 
 
 def _error(recording: Recording, strategy: str) -> float | None:
@@ -132,7 +144,7 @@ def _error(recording: Recording, strategy: str) -> float | None:
     known = all(alone(host.name, rest) for host in recording.hosts)
     if not own or not known or len(answered) < len(recording.workload.prompts):
         return None
-    played = [each.run for each in _replay(rest, strategy, recording.rounds)]
+    played = [each.run for each in _replay(rest, strategy, recording.rounds).rounds]
     recorded = [
         (run.makespan_ms, recording.makespan_ms(Scene(strategy, strategy, number), run.hosts))
         for number, run in enumerate(played)

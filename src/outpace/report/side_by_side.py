@@ -36,7 +36,8 @@ def blocks(before: Mapping[str, Report], after: Mapping[str, Report], kinds: Map
 def _rows(name: str, before: Report, after: Report) -> Iterator[Sequence[str | Words]]:
     both = (before, after)
     label = Foreign(name)
-    yield ((label, ", overhead ratio"), *(_ratio(each) for each in both))
+    yield ((label, ", overhead ratio"), *(_interval(each["summary"]["overhead_ratio"]) for each in both))
+    yield ((label, ", set gain"), *(_interval(each["summary"]["set_gain"]) for each in both))
     yield ((label, ", gate"), *(f"{each['gate']['verdict']} (< {each['gate']['threshold']:g})" for each in both))
     for which, what in (("run", "the set"), ("baseline", "the baseline")):
         yield ((label, f", makespan of {what}"), *(ms(_makespan(each, which)) for each in both))
@@ -47,8 +48,9 @@ def _rows(name: str, before: Report, after: Report) -> Iterator[Sequence[str | W
             yield ((label, f", a token on {part}"), *(ms(each.get("ms_per_token")) for each in pair))
 
 
-def _ratio(report: Report) -> str:
-    found = report["summary"]["overhead_ratio"]
+def _interval(found: Mapping[str, float | None] | None) -> str:
+    if found is None:
+        return NOT_TOLD
     told = ratio(found["median"])
     return told if found["low"] is None else f"{told} ({found['low']:.3f} to {found['high']:.3f})"
 
