@@ -46,17 +46,21 @@ class _Answering(BaseHTTPRequestHandler):
 def ollama_host(
     *,
     works_s: float = 0.0,
+    slots: int = 1,
+    admits: int | None = None,
     says: Says = plainly,
     remembers: bool = False,
     loaded: bool = True,
     model: str = "m",
     entry: Mapping[str, Any] | None = None,
 ) -> type[BaseHTTPRequestHandler]:
-    """An Ollama that works for ``works_s`` at each whole answer, one at a time, unless it ``remembers`` the request.
+    """An Ollama that works for ``works_s`` at each whole answer, at ``slots`` of them at once, or ``remembers`` it.
 
-    ``entry`` is what it says of its ``model`` beside the name.
+    It ``admits`` so many requests at once, and refuses what comes beside them with a 429. ``entry`` is what it says of
+    its ``model`` beside the name.
     """
-    slot, known = threading.Lock(), set[str]()
+    slot, known = threading.Semaphore(slots), set[str]()
+    room = threading.Semaphore(admits or 1 << 20)
 
     class Handler(_Answering):
         def do_GET(self) -> None:
@@ -67,6 +71,14 @@ def ollama_host(
 
         def do_POST(self) -> None:
             asked = self.asked()
+            if not room.acquire(blocking=False):
+                return self.say(b"Too many requests\n", 429)
+            try:
+                return self.work(asked)
+            finally:
+                room.release()
+
+        def work(self, asked: dict[str, Any]) -> None:
             key = json.dumps([asked["prompt"], asked["options"]["num_predict"]])
             if not (remembers and key in known) and asked["options"]["num_predict"] > 1:
                 with slot:

@@ -135,12 +135,16 @@ def _clearly_less(less: _Gain, more: _Gain) -> bool:
     return less.median < more.median / TOLERANCE and more.median - less.median > noise
 
 
-def classify(levels: Sequence[Level]) -> Capacity:
-    """Kind and limit of a host from its levels; raises ``ValueError`` where none of them is 1 in flight."""
+def classify(levels: Sequence[Level], refused: str | None = None) -> Capacity:
+    """Kind and limit of a host from its levels; ``refused`` says of which on it takes none, where it was seen to.
+
+    Raises ``ValueError`` where none of the levels is 1 in flight.
+    """
     gains, levels = _gains(levels), tuple(sorted(levels, key=attrgetter("in_flight")))
     several = gains[1:]
     if not several:
-        return Capacity("queues", 1, 1, 1, 1.0, levels, None, False, "Only one in flight was tried.")
+        said = "Only one in flight was tried" if refused is None else f"It takes one at a time: {refused}"
+        return Capacity("queues", 1, 1, 1, 1.0, levels, None, refused is not None, f"{said}.")
     best, highest, lowest = max(gains, key=_median), max(several, key=_median), min(several, key=_median)
     among_best = [gain.in_flight for gain in gains if not _clearly_less(gain, best)]
     # The highest of several medians errs upwards: all samples of the levels that cannot be told apart decide together.
@@ -165,7 +169,9 @@ def classify(levels: Sequence[Level]) -> Capacity:
     doubt = next((gain for gain, border in borders if gain.low <= border <= gain.high), None)
     if doubt:
         said += f"; noise leaves that open, from {doubt.low:.2f} to {doubt.high:.2f} times"
-    if high == levels[-1].in_flight and not told_its_story(levels):
+    if refused is not None:
+        said += f"; {refused}"
+    elif high == levels[-1].in_flight and not told_its_story(levels):
         said += f"; no more than {high} were tried, and more may be better"
     return Capacity(kind, limit, low, high, best.median, levels, fit_usl(levels), doubt is None, f"{said}.")
 

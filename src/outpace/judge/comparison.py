@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from outpace.ground.records import BestAlone, RequestRecord, Round, Run, overhead_ratios, overlap, set_gains
@@ -15,6 +15,8 @@ from outpace.judge.stats import Interval, rounds_interval
 SAME_WORK_TOLERANCE = 0.05
 OWN = "own"
 """What the coordinator's machine could not do is no host's failure."""
+BUSY = "busy"
+"""A host that has its hands full says so, and is asked again when it has rested: it did not fail."""
 HARMLESS = ("stale", "spent")
 """A kept connection that the engine had closed is replaced within a millisecond or two; a copy lost to its rival."""
 CLOCKS_DIFFER_MS = 5.0
@@ -43,6 +45,7 @@ class Comparison:
     """A strategy against the baseline, and the best alone, over its finished rounds.
 
     ``ratio`` is None where no round finished; ``gain``, the set gain, also where the best alone was not measured.
+    ``impossible`` tells by its name what cannot be in its rounds, and what was seen: its figures are not its hosts'.
     """
 
     strategy: str
@@ -57,6 +60,7 @@ class Comparison:
     gain: Interval | None = None
     gains: tuple[float, ...] = ()
     best_alone: BestAlone | None = None
+    impossible: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(
@@ -67,12 +71,14 @@ def compare(
     queue_left_out: Container[str] = (),
     remarks: Sequence[str] = (),
     best_alone: BestAlone | None = None,
+    impossible: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare ``rounds`` of ``strategy`` over ``hosts``; ``best_alone`` is what their runs of it were made on.
 
     ``round_trips_ms`` are those of cheap requests, by host. ``queue_left_out`` names the hosts whose engine tells a
     server time without the wait in its queue: where requests of theirs overlapped, wall - server would call that
-    wait network, and the round trips are told instead. ``remarks`` are kept among the notes.
+    wait network, and the round trips are told instead. ``remarks`` are kept among the notes. ``impossible`` is what
+    was found that cannot be.
     """
     ratios, gains = overhead_ratios(rounds), set_gains(rounds)
     interval = rounds_interval(ratios) if ratios else None
@@ -101,6 +107,7 @@ def compare(
         rounds_interval(gains) if gains else None,
         gains,
         best_alone,
+        impossible or {},
     )
 
 
@@ -170,13 +177,19 @@ def _notes(rounds: Sequence[Round], uneven: float | None) -> list[str]:
     failed = sum(len(run.failed) for run in runs)
     if failed:
         notes.append(f"{failed} prompts were answered by no host; their rounds have no ratio.")
-    retried = sum(attempt.kind not in HARMLESS for run in runs for attempt in run.failed_attempts)
+    kinds = Counter(attempt.kind for run in runs for attempt in run.failed_attempts)
+    if kinds[BUSY]:
+        notes.append(
+            f"{kinds[BUSY]} times a host was too busy to take a request (429 or 503), which was sent again later; that "
+            "time is in the makespans. A sweep, or --limits=adaptive, finds out how many at once it takes."
+        )
+    retried = sum(count for kind, count in kinds.items() if kind not in (*HARMLESS, BUSY))
     if retried:
         notes.append(f"{retried} attempts failed and were made again; the time they took is in the makespans.")
-    own = sum(attempt.kind == OWN for run in runs for attempt in run.failed_attempts)
-    if own:
+    if kinds[OWN]:
         notes.append(
-            f"{own} of these failed on the machine that outpace runs on, which had no means left for a connection."
+            f"{kinds[OWN]} of these failed on the machine that outpace runs on, which had no means left for a "
+            "connection."
         )
     spent_ms = [attempt.wall_ms for run in runs for attempt in run.failed_attempts if attempt.kind == "spent"]
     if spent_ms:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
 
-from outpace.ground.errors import Unfinished
-from outpace.ground.records import Run
+from outpace.ground.errors import EngineBusy, Unfinished
+from outpace.ground.records import FailedAttempt, Run
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity, HostCapacity, Level, classify, told_its_story
 from outpace.measure.session import Session
@@ -18,46 +18,79 @@ MOST_BLOCKS, FEWEST_BLOCKS, REQUESTS = 5, 3, 12
 times, for an interval, or about twelve requests in all, as a block of many is a mean already."""
 MOST_S = 180.0
 """No level is begun that would keep a sweep busy for longer."""
+TRIES = 3
+"""So often a host may be too busy for one request by itself."""
 
 
 def sweep(session: Session, host: str) -> Capacity:
     """Measure what concurrency does to ``host``, and keep it in the session.
 
     It ends where throughput has told its story, with as many in flight as there are prompts, for no strategy has more,
-    and before a level that would take too long. Raises ``Unfinished`` where the host leaves a prompt unanswered.
+    with as many as the host admits at once, and before a level that would take too long. Raises ``Unfinished`` where
+    the host leaves a prompt unanswered, or is too busy for a single one.
     """
     began_s = session.now()
     levels: tuple[Level, ...] = ()
-    for levels in levels_of(session, host, _blocks):
+    refusals: list[Refusal] = []
+    for levels in levels_of(session, host, _blocks, refusals.append):
         spent_s = session.now() - began_s
         if told_its_story(levels) or spent_s + _next_s(levels) > MOST_S:
             break
-    session.knowledge.capacities[host] = classify(levels)
+    session.knowledge.capacities[host] = classify(levels, str(refusals[-1]) if refusals else None)
     return session.knowledge.capacities[host]
 
 
-def levels_of(session: Session, host: str, blocks_of: Callable[[int], int]) -> Iterator[tuple[Level, ...]]:
+class Refusal(Exception):
+    """A host was busy, with a 429 or a 503, for what was more than ``admitted`` requests at once."""
+
+    def __init__(self, admitted: int, said: str) -> None:
+        super().__init__(f"more than {admitted} at once it refuses ({said})")
+        self.admitted = admitted
+
+
+def levels_of(
+    session: Session, host: str, blocks_of: Callable[[int], int], refused: Callable[[Refusal], None] = lambda _: None
+) -> Iterator[tuple[Level, ...]]:
     """Measure ``host`` with more and more in flight, in so many blocks a level; gives all levels after each.
 
     Each level is measured beside requests that have the host to themselves, because machines drift. The last is the
-    first that has all prompts in flight. Raises ``Unfinished`` where the host leaves a prompt unanswered.
+    first that has all prompts in flight, or, where a host has ``refused`` some of a level, has as many as it admitted
+    of that. Raises ``Unfinished`` where the host leaves a prompt unanswered, or is too busy for a single one.
     """
     alone: list[Run] = []
     levels: list[Level] = []
-    for in_flight in LEVELS:
-        together: list[Run] = []
-        blocks = blocks_of(in_flight)
-        began_s = session.now()
-        for block in range(blocks):
-            alone.append(_measured(session, host, 1, block))
-            together.append(_measured(session, host, in_flight, block))
-        gains = tuple(
-            tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-blocks:], strict=True)
-        )
-        levels.append(_level(in_flight, together, gains, (session.now() - began_s) * 1000))
+    ahead = [*LEVELS]
+    while ahead:
+        in_flight = ahead.pop(0)
+        try:
+            levels.append(_measured_level(session, host, in_flight, blocks_of(in_flight), alone))
+        except Refusal as refusal:
+            refused(refusal)
+            again = in_flight not in LEVELS
+            most = max(level.in_flight for level in levels) if levels else 1
+            ahead = [refusal.admitted] if refusal.admitted > most and not again else []
+            if ahead:
+                continue
         yield _level(1, alone), *levels
         if in_flight >= len(session.settings.workload.prompts):
             return
+
+
+def _measured_level(session: Session, host: str, in_flight: int, blocks: int, alone: list[Run]) -> Level:
+    """One level beside runs of one request, which are put to those ``alone``; raises ``Refusal``, ``Unfinished``."""
+    together: list[Run] = []
+    began_s = session.now()
+    for block in range(blocks):
+        alone.append(_measured_alone(session, host, block))
+        run = _measured(session, host, in_flight, block)
+        if refusals := _refusals(run):
+            admitted = in_flight - len({each.prompt for each in refusals})
+            raise Refusal(max(1, admitted), refusals[0].error.partition(": ")[2])
+        together.append(run)
+    gains = tuple(
+        tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-blocks:], strict=True)
+    )
+    return _level(in_flight, together, gains, (session.now() - began_s) * 1000)
 
 
 def _blocks(in_flight: int) -> int:
@@ -77,6 +110,19 @@ def _measured(session: Session, host: str, in_flight: int, block: int) -> Run:
         first = run.failed[0]
         raise Unfinished(f"{host} left prompt {first.prompt} unanswered with {in_flight} in flight: {first.error}")
     return run
+
+
+def _measured_alone(session: Session, host: str, block: int) -> Run:
+    """A run of one request, made again where somebody else kept the host so busy that it did not take it at once."""
+    for _ in range(TRIES):
+        run = _measured(session, host, 1, block)
+        if not (refusals := _refusals(run)):
+            return run
+    raise Unfinished(f"{host} takes not even one request at a time: {refusals[0].error}")
+
+
+def _refusals(run: Run) -> list[FailedAttempt]:
+    return [each for each in run.failed_attempts if each.kind == EngineBusy.kind]
 
 
 def _level(in_flight: int, runs: list[Run], gains: tuple[float, ...] = (), took_ms: float | None = None) -> Level:
