@@ -1,6 +1,7 @@
 """The gate: a verdict that agrees with the interval, and a reason that says why."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -115,6 +116,15 @@ def test_a_strategy_that_did_not_finish_fails_however_fast_it_was(ratios):
 
 def test_a_strategy_that_is_not_enforced_by_default_is_judged_like_any_other():
     assert judge(measured(6.47, strategy="all-parallel")).verdict == "fail"
+
+
+@given(ratio_lists, thresholds, st.none() | thresholds)
+def test_what_cannot_be_settles_nothing_on_either_side_of_a_limit(ratios, threshold, least):
+    cannot = replace(measured(*ratios, gains=ratios), impossible={"no answer from memory": "a answered at once"})
+    found = judge(cannot, threshold, least_gain=least)
+    assert found.verdict == "inconclusive"
+    assert found.reason.endswith("cannot be the hosts' work. Not held: no answer from memory: a answered at once.")
+    assert judge(cannot, threshold, problem="it broke").verdict == "fail"
 
 
 # The set gain

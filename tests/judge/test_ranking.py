@@ -33,6 +33,13 @@ def test_the_highest_set_gain_is_the_best_whatever_the_ratios_say() -> None:
     assert found.advantage.median == pytest.approx(2.0)
 
 
+def test_figures_that_cannot_be_are_behind_all_others_and_win_nothing() -> None:
+    cannot = replace(measured("router", *(0.01,) * 5), impossible={"no answer from memory": "at once"})
+    assert [each.strategy for each in ranked([cannot, measured("pull", *QUICK)])] == ["pull", "router"]
+    assert best([cannot, measured("pull", *QUICK)]) is None
+    assert best([cannot, measured("pull", *QUICK), measured("weighted", *SLOW)]).runner_up == "weighted"
+
+
 def test_where_one_has_no_set_gain_that_can_be_counted_with_ratios_decide() -> None:
     true = gaining("true", SLOW, (1.6,) * 5)
     for other in (measured("quick", *QUICK), gaining("quick", QUICK, (0.0,) * 5)):

@@ -15,8 +15,10 @@ from outpace.judge.impossible import NO_FASTER, NOT_FROM_MEMORY, POSSIBLE
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
-from outpace.report import document
+from outpace.report import document, html, markdown, story
+from outpace.report.answer import answer
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
+from report_documents import plain
 
 pytestmark = pytest.mark.quiet
 
@@ -59,6 +61,14 @@ def test_a_router_that_answers_from_its_cache_is_not_called_fast_without_a_word(
     # What is impossible has no efficiency either.
     assert None in [each["run"]["lower_bound_ms"] for each in report["rounds"][1:]]
     assert fairness(report, NO_FASTER)["held"] is (False if swept else None)
+    assert report["gate"]["verdict"] == "inconclusive"
+    assert f"that settles nothing, for it cannot be the hosts' work. Not held: {POSSIBLE}: " in report["gate"]["reason"]
+    told = story.read(tmp_path)
+    first = plain(answer(told)[0])
+    assert first.startswith("Whether two hosts answer four prompts faster than ")
+    assert f"cannot be told, for what was measured cannot be (not held: {POSSIBLE}" in first
+    assert markdown.render(told).splitlines()[2] == f"**{markdown.escape(first)}**"
+    assert f"<title>outpace: {first}" in html.render(told)
 
 
 def through(folder: Path, **does: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
@@ -103,6 +113,7 @@ def test_a_router_that_works_is_believed(tmp_path: Path) -> None:
     assert fairness(report, POSSIBLE)["held"] is True
     assert fairness(report, NO_FASTER)["held"] is True
     assert all(each["run"]["lower_bound_ms"] for each in report["rounds"])
+    assert report["gate"]["verdict"] == "pass"
 
 
 @pytest.mark.parametrize("remembers", [True, False])

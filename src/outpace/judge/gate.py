@@ -1,6 +1,7 @@
 """The gate: from a comparison and what is asked of it to a verdict. It never passes by default.
 
-It is about the overhead ratio, and, where that is asked for, about the set gain too: then both must pass.
+It is about the overhead ratio, and, where that is asked for, about the set gain too: then both must pass. Where rounds
+hold what cannot be, their figures are not the hosts', and on neither side of a limit do they settle anything.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def judge(
         return Verdict(threshold, "fail", f"{name} did not finish: {problem}", least_gain)
     if comparison.ratio is None:
         return Verdict(threshold, "fail", f"{name} was not measured: no round of it finished.", least_gain)
-    verdict, reason = _held(name, "overhead ratio", comparison.ratio, comparison.ratios, "threshold", threshold)
+    verdict, reason = _held(comparison, "overhead ratio", comparison.ratio, comparison.ratios, "threshold", threshold)
     if least_gain is not None:
         also, why = judge_gain(comparison, least_gain)
         verdict, reason = min(verdict, also, key=WORST_FIRST.index), f"{reason} {why}"
@@ -67,16 +68,21 @@ def judge_gain(comparison: Comparison, least: float) -> tuple[Word, str]:
         return "pass", f"{name} is one host, of which no set gain is asked."
     if comparison.gain is None:
         return "fail", f"{name}: the set gain was not measured."
-    return _held(name, "set gain", comparison.gain, comparison.gains, "least gain", least)
+    return _held(comparison, "set gain", comparison.gain, comparison.gains, "least gain", least)
 
 
-def _held(name: str, what: str, found: Interval, values: Sequence[float], limit: str, at: float) -> tuple[Word, str]:
+def _held(
+    comparison: Comparison, what: str, found: Interval, values: Sequence[float], limit: str, at: float
+) -> tuple[Word, str]:
     """An overhead ratio held against what it must be below, or a set gain against what it must be above."""
     low = found.low if found.low is not None else min(values)
     high = found.high if found.high is not None else max(values)
-    said = f"{name}: {what} {found.median:.3f}, {_spread(found, len(values), low, high)}, {limit} {at:g}"
+    said = f"{comparison.strategy}: {what} {found.median:.3f}, {_spread(found, len(values), low, high)}, {limit} {at:g}"
     below = what == "overhead ratio"
     right = "below" if below else "above"
+    if comparison.impossible:
+        broken = "; ".join(f"{name}: {seen}" for name, seen in comparison.impossible.items())
+        return "inconclusive", f"{said}: that settles nothing, for it cannot be the hosts' work. Not held: {broken}."
     if high < at if below else low > at:
         return "pass", f"{said}: {right} it."
     if low >= at if below else high <= at:

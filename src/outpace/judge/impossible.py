@@ -17,6 +17,8 @@ POSSIBLE, NO_FASTER, NO_SOONER, NOT_FROM_MEMORY = (
     "no answer before a round trip",
     "no answer from memory",
 )
+IMPOSSIBLE = frozenset((POSSIBLE, NO_FASTER, NO_SOONER, NOT_FROM_MEMORY))
+"""Where one of these does not hold somebody else did the work, and no figure of the rounds says anything of hosts."""
 FEW_ROUNDS, ERROR_OF_FEW = 3, 0.5
 """Where rounds are fewer, hosts may be so much faster than their baselines show: the same work takes up to 40 % more or
 less from one minute to the next on a shared machine."""

@@ -26,15 +26,18 @@ class Best:
 
 
 def ranked(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """Those of ``comparisons`` that have finished, the best first."""
+    """Those of ``comparisons`` that have finished, the best first; behind them those whose figures cannot be."""
     finished = [each for each in comparisons if each.ratio is not None]
     by_gain = _go_by_gain(finished)
-    return sorted(finished, key=lambda each: median(_times(each, by_gain=by_gain)))
+    return sorted(finished, key=lambda each: (bool(each.impossible), median(_times(each, by_gain=by_gain))))
 
 
 def best(comparisons: Iterable[Comparison]) -> Best | None:
-    """Find the best of strategies that were measured in one session; None where fewer than two of them finished."""
-    finished = ranked(comparisons)
+    """Find the best of strategies that were measured in one session, of those whose figures can be.
+
+    None where fewer than two of them finished.
+    """
+    finished = ranked(each for each in comparisons if not each.impossible)
     if len(finished) < 2:
         return None
     by_gain = _go_by_gain(finished)

@@ -16,6 +16,7 @@ from outpace.judge.comparison import Comparison, compare
 from outpace.judge.efficiency import with_lower_bound
 from outpace.judge.fairness import NOTED, Check, ServedModel, check
 from outpace.judge.gate import DEFAULT_THRESHOLD, Verdict, judge
+from outpace.judge.impossible import IMPOSSIBLE
 from outpace.measure.best_alone import find_best_alone
 from outpace.measure.moved import moved
 from outpace.measure.session import ALONE, Session
@@ -197,7 +198,14 @@ class Measurement:
             *self._moved.values(),
         ]
         return compare(
-            self.strategy, hosts, self.rounds, session.round_trips_ms, queue_left_out, remarks, session.best_alone
+            self.strategy,
+            hosts,
+            self.rounds,
+            session.round_trips_ms,
+            queue_left_out,
+            remarks,
+            session.best_alone,
+            {each.name: each.said for each in fairness if each.held is False and each.name in IMPOSSIBLE},
         )
 
     def fairness(self) -> list[Check]:

@@ -44,11 +44,15 @@ def claim(comparison: Comparison, hosts: int, noun: str, prompts: int, baseline_
         beside.append(f"{'interval' if found.low is not None else 'rounds'} {low:.2f} to {high:.2f}")
     said = f" ({'; '.join(beside)})" if beside else ""
     faster = f"{found.median:.2f} times as fast"
+    comma = "," if against == one_by_one else ""
+    if comparison.impossible:
+        broken = joined(map(Foreign, comparison.impossible))
+        cannot = f"{comma} cannot be told, for what was measured cannot be (not held: "
+        return (f"whether {task} faster than ", *against, cannot, *broken, f"): {faster}{said}", *more)
     if low > 1:
         return (f"{task} {faster} as ", *against, said, *more)
     if high <= 1:
         return (f"{task} no faster than ", *against, f": {faster}{said}", *more)
-    comma = "," if against == one_by_one else ""
     return (
         f"whether {task} faster than ",
         *against,
@@ -103,7 +107,8 @@ def answer(story: Story) -> tuple[Words, ...]:
     said = verdict(best.comparison)
     gate = f"; gate < {limit(best.threshold)} {VERDICTS[best.verdict]}"
     split = best.split if said else best.bound and 1 / best.bound
-    told = (*said, "; " if said else "", "the best strategy is ", best.strategy, *_tie(story, best), gate)
+    under = "it was measured under " if best.comparison.impossible else "the best strategy is "
+    told = (*said, "; " if said else "", under, best.strategy, *_tie(story, best), gate)
     most = f"; the best split would give {split:.2f} times" if split else ""
     sentences = [(*capital(first), "."), (*capital(tuple(filter(None, told))), most, ".")]
     failed = [row.strategy for row in story.rows if row.ranked and row.verdict == "fail"]
@@ -134,6 +139,10 @@ def cautions(story: Story) -> Iterator[Words]:
             *joined(map(Foreign, sessions)),
             ": only those of the newest are compared, for machines drift from one session to the next.",
         )
+    for row in story.rows:
+        if row.ranked and row is not story.best and row.comparison.impossible:
+            broken = joined(row.comparison.impossible)
+            yield ("What was measured of ", row.strategy, " cannot be, and is not compared (not held: ", *broken, ").")
     if story.best and not story.best.best_alone:
         yield from _not_alone(story, story.best)
     if story.unanswered:

@@ -49,9 +49,10 @@ def write_action_file(folder: Path, comparisons: Iterable[Comparison]) -> None:
     """Write set gains and overhead ratios as github-action-benchmark's ``customSmallerIsBetter`` reads them.
 
     A gain is told by its inverse, the time against that of the best alone: there is one direction for all of a file.
+    What cannot be is left out: it would be the best that ever was.
     """
     figures = []
-    for each in comparisons:
+    for each in (each for each in comparisons if not each.impossible):
         against = each.gain.inverse if each.gain and each.gain.median else None
         for what, found in (("time against the best alone", against), ("overhead ratio", each.ratio)):
             if found is not None:

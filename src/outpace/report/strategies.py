@@ -9,6 +9,7 @@ from typing import Any
 
 from outpace.ground.records import BestAlone
 from outpace.judge.comparison import Comparison
+from outpace.judge.impossible import IMPOSSIBLE
 from outpace.judge.stats import Interval
 from outpace.report.blocks import NUMBER, TEXT, Table
 from outpace.report.words import NOT_TOLD, Foreign, Words, ratio, times
@@ -67,7 +68,7 @@ def span(found: Interval, values: Sequence[float]) -> tuple[float, float]:
 
 def outpaces(comparison: Comparison) -> bool | None:
     """Whether the set is faster than the best alone; None where that cannot be told, or was not measured."""
-    if comparison.gain is None:
+    if comparison.gain is None or comparison.impossible:
         return None
     low, high = span(comparison.gain, comparison.gains)
     return True if low > 1 else False if high <= 1 else None
@@ -100,6 +101,11 @@ def row_of(document: Mapping[str, Any], *, now: bool) -> Row:
             gain if alone else None,
             tuple(each for each in gains if each is not None),
             BestAlone(alone["host"], alone["in_flight"], alone.get("found", "")) if alone else None,
+            {
+                Foreign(each["name"]): Foreign(each["said"])
+                for each in document.get("fairness", ())
+                if each["held"] is False and each["name"] in IMPOSSIBLE
+            },
         ),
         ratios,
         gains,

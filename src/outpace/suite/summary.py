@@ -125,6 +125,7 @@ def _in_one_line(measured: Sequence[tuple[Measurement, Comparison]], found: Best
     ratio, gain = comparison.ratio, comparison.gain
     said = "no ratio" if ratio is None else f"ratio {ratio.median:.3f} under {winner}"
     said = said if gain is None else f"set gain {gain.median:.3f}, {said}"
+    said += ", which cannot be" if comparison.impossible else ""
     if found and found.tied:
         said += f" (tied with {', '.join(found.tied)})"
     broken = [each.strategy for each, comparison in measured if each.judged(comparison).verdict != "pass"]
@@ -156,17 +157,19 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement,
         _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
     if judged.verdict != "pass":
         _write_wrapped(reporter, judged.reason)
-        _write_wrapped(reporter, _what_to_try(measurement, judged))
+        _write_wrapped(reporter, _what_to_try(measurement, comparison, judged))
     for note in comparison.notes:
         _write_wrapped(reporter, note)
     if comparison.ratio_per_token is not None:
         _write_wrapped(reporter, f"Ratio a token: {comparison.ratio_per_token:.3f}.")
 
 
-def _what_to_try(measurement: Measurement, verdict: Verdict) -> str:
+def _what_to_try(measurement: Measurement, comparison: Comparison, verdict: Verdict) -> str:
     """What a user could do next about a gate that did not pass."""
     if measurement.problem is not None:
         return "Try: outpace doctor --hosts=..., then the same again; a longer --timeout if answers were cut off by it."
+    if comparison.impossible:
+        return "Try: look for what answers in the hosts' place, such as a cache of answers, and switch it off."
     if verdict.verdict == "inconclusive":
         return "Try: more --rounds, on machines that do nothing else."
     if measurement.strategy == "all-parallel":
