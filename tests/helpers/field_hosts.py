@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -21,6 +23,41 @@ def plainly(prompt: str) -> tuple[str, int]:
     return f"A full answer to the question that was put: {prompt}", 9
 
 
+@dataclass
+class Model:
+    """A model that takes ``load_s`` to load, and is put out when nobody asked for it for ``kept_s``.
+
+    It may heed how long it is asked to be kept. ``loads`` tells of each load whether a whole answer waited for it,
+    ``beside`` of each whole answer how many others the host was at when it was asked for.
+    """
+
+    load_s: float = 0.0
+    kept_s: float = 1e9
+    heeds: bool = True
+    loads: list[bool] = field(default_factory=list)
+    beside: list[int] = field(default_factory=list)
+    _until_s: float = 0.0
+    _at_work: int = 0
+
+    @contextmanager
+    def at_work(self, keep_s: float | None, *, whole: bool) -> Iterator[float]:
+        """Load it if need be; gives how long that took, in seconds."""
+        if whole:
+            self.beside.append(self._at_work)
+        self._at_work += whole
+        took_s = self.load_s if time.monotonic() > self._until_s else 0.0
+        if took_s:
+            self.loads.append(whole)
+            self._until_s = time.monotonic() + 1e9
+            time.sleep(took_s)
+        try:
+            yield took_s
+        finally:
+            self._at_work -= whole
+            kept_s = keep_s if self.heeds and keep_s is not None else self.kept_s
+            self._until_s = time.monotonic() + kept_s
+
+
 class _Answering(BaseHTTPRequestHandler):
     """Reads and writes whole bodies over a kept connection."""
 
@@ -34,10 +71,11 @@ class _Answering(BaseHTTPRequestHandler):
 
     def say(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"content-length": str(len(body)), **headers}.items():
+        for name, value in {"content_length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # a client may have left, and nobody looked before the work was done
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         return
@@ -53,12 +91,14 @@ def ollama_host(
     loaded: bool = True,
     model: str = "m",
     entry: Mapping[str, Any] | None = None,
+    memory: Model | None = None,
 ) -> type[BaseHTTPRequestHandler]:
     """An Ollama that works for ``works_s`` at each whole answer, at ``slots`` of them at once, or ``remembers`` it.
 
     It ``admits`` so many requests at once, and refuses what comes beside them with a 429. ``entry`` is what it says of
-    its ``model`` beside the name.
+    its ``model`` beside the name, and ``memory`` what becomes of it.
     """
+    kept = memory or Model()
     slot, known = threading.Semaphore(slots), set[str]()
     room = threading.Semaphore(admits or 1 << 20)
 
@@ -74,28 +114,52 @@ def ollama_host(
             if not room.acquire(blocking=False):
                 return self.say(b"Too many requests\n", 429)
             try:
-                return self.work(asked)
+                with kept.at_work(asked.get("keep_alive"), whole=asked["options"]["num_predict"] > 1) as load_s:
+                    return self.work(asked, load_s)
             finally:
                 room.release()
 
-        def work(self, asked: dict[str, Any]) -> None:
+        def work(self, asked: dict[str, Any], load_s: float) -> None:
             key = json.dumps([asked["prompt"], asked["options"]["num_predict"]])
-            if not (remembers and key in known) and asked["options"]["num_predict"] > 1:
-                with slot:
-                    time.sleep(works_s)
+            from_memory, whole = remembers and key in known, asked["options"]["num_predict"] > 1
+            spent_s = works_s if whole and not from_memory else 0.0
             known.add(key)
             text, read = says(asked["prompt"])
-            done = {"response": "", "done": True, "done_reason": "stop", "total_duration": int(works_s * 1e9)}
-            done |= {"eval_duration": 1, "eval_count": TOKENS, "prompt_eval_count": read}
-            self.say(b"".join(json.dumps(each).encode() + b"\n" for each in ({"response": text, "done": False}, done)))
+            done = {
+                "response": "",
+                "done": True,
+                "done_reason": "stop",
+                "total_duration": int((spent_s + load_s) * 1e9),
+            }
+            done |= {
+                "load_duration": int(load_s * 1e9),
+                "eval_duration": 1,
+                "eval_count": TOKENS,
+                "prompt_eval_count": read,
+            }
+            first, last = (json.dumps(each).encode() + b"\n" for each in ({"response": text, "done": False}, done))
+            with nullcontext() if from_memory else slot, suppress(ConnectionError):
+                self.say(first, content_length=str(len(first + last)))
+                time.sleep(spent_s)
+                self.wfile.write(last)
 
     return Handler
 
 
 def openai_host(
-    status: int, said: object, *, wait_s: float = 0.0, owner: str = "vendor", props: int = 404
+    status: int,
+    said: object,
+    *,
+    wait_s: float = 0.0,
+    owner: str = "vendor",
+    props: int = 404,
+    memory: Model | None = None,
 ) -> type[BaseHTTPRequestHandler]:
-    """An engine whose lists are open to everyone, and which answers a prompt with ``status``."""
+    """An engine whose lists are open to everyone, and which answers a prompt with ``status``.
+
+    ``memory`` is what becomes of its model.
+    """
+    kept = memory or Model()
 
     class Handler(_Answering):
         def do_GET(self) -> None:
@@ -105,8 +169,12 @@ def openai_host(
             self.say(json.dumps(body).encode(), code)
 
         def do_POST(self) -> None:
-            self.asked()
-            time.sleep(wait_s)
+            asked = self.asked()
+            with kept.at_work(asked.get("ttl"), whole=asked["max_tokens"] > 1):
+                time.sleep(wait_s)
+            self.answer(asked)
+
+        def answer(self, asked: dict[str, Any]) -> None:
             if status != 200:
                 return self.say(json.dumps(said).encode(), status)
             answer = {"choices": [{"index": 0, "delta": {"content": "Yes"}, "finish_reason": "length"}]}

@@ -48,10 +48,10 @@ def test_a_host_that_has_no_room_for_a_single_request_cannot_be_swept() -> None:
     full = False
 
     class Full(ollama_host()):  # type: ignore[misc]
-        def work(self, asked: dict[str, Any]) -> None:
+        def work(self, asked: dict[str, Any], load_s: float) -> None:
             if full and next(turns):
                 return self.say(b"Too many requests", 503)
-            return super().work(asked)
+            return super().work(asked, load_s)
 
     with ThreadedHosts(Full, ollama_host()) as hosts, Session(Settings(hosts=hosts.hosts, workload=PROMPTS)) as found:
         full = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from outpace.engines import Engine
 from outpace.measure import knock
 from outpace.measure.knowledge import Knowledge
 from outpace.measure.lag import LagWatch
+from outpace.measure.readiness import Readiness
 from outpace.measure.worlds import Settings
 from outpace.simulation.acting_faults import ActingFaults
 from outpace.workload.prompts import Workload
@@ -28,7 +29,8 @@ class Runs:
     """Runs workloads over ``engines``, by name, and learns what ``knowledge`` holds.
 
     ``cache_keys`` begins the key of each run, so that no two share an engine's cache. ``faults`` spoil the runs that
-    are not to be healthy. ``wait`` drives the event loop until something is done.
+    are not to be healthy. ``routers`` among the engines stand in front of the others. ``wait`` drives the event loop
+    until something is done.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Runs:
         cache_keys: str,
         faults: ActingFaults | None = None,
         watch: Watcher | None = None,
+        routers: Container[str] = (),
     ) -> None:
         self.knowledge = knowledge
         self.round_trips_ms: defaultdict[str, list[float]] = defaultdict(list)
@@ -48,6 +51,7 @@ class Runs:
         self._settings, self._engines, self._wait = settings, engines, wait
         self._cache_keys, self._faults, self._count = cache_keys, faults, 0
         self._virtual = settings.recording is not None
+        self._readiness = Readiness(engines, knowledge.first, settings.timeout_s, routers)
         self._coordinator = Coordinator(engines, timeout_s=settings.timeout_s, watch=watch)
 
     @property
@@ -60,17 +64,18 @@ class Runs:
         return {host: median(found) for host, found in self.round_trips_ms.items()}
 
     def knock(self, hosts: Sequence[str]) -> int | None:
-        """Exchange a cheap request with every engine, so that connections are warm and round trips are known.
+        """Make ``hosts`` ready, and exchange a cheap request with every engine: connections are warm then, trips known.
 
-        Gives how many requests ``hosts`` tell that they are at, after a second to finish what was ours; None where
-        none of them tells.
+        Gives how many requests ``hosts`` are at, as they tell after a second to finish what was ours, or as it seems
+        of those that do not tell; None where there is no sign of any.
         """
+        silent: int = 0 if self._virtual else self._wait(self._readiness.restore(hosts))
         for host, took_ms in self._wait(knock.round_trips_ms(self._engines)).items():
             self.round_trips_ms[host].append(took_ms)
         if self._virtual:  # a recording holds nobody else's requests
             return None
         told: int | None = self._wait(knock.in_work(self._engines[host] for host in hosts))
-        return told
+        return told if told is None and not silent else (told or 0) + silent
 
     def execute(
         self,
@@ -111,8 +116,10 @@ class Runs:
                     faults.end()
 
         async def watched() -> Outcome:
+            await self._readiness.restore(hosts)
             async with LagWatch() as lag:
                 outcome = await run()
+            self._readiness.note(outcome.run)
             return replace(outcome, run=replace(outcome.run, lag_ms=lag.worst_ms))
 
         # Under a virtual clock no time passes while the coordinator works.

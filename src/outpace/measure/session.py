@@ -92,6 +92,7 @@ class Session:
                 cache_keys=self.world.session_key,
                 faults=faults,
                 watch=self._watch,
+                routers=self.routers,
             )
             blotted = settings.recording is not None and settings.recording.redacted
             self.agreement = Agreement(settings.workload, blotted=blotted)
@@ -218,8 +219,7 @@ class Session:
     def knock(self) -> int | None:
         """Exchange a cheap request with every host, so that connections are warm and round trips are known.
 
-        Gives how many requests the hosts tell that they are at, after a second to finish what was ours; None where
-        none of them tells.
+        Gives how many requests the hosts are at after what was ours has ended; None where there is no sign of any.
         """
         return self._runs.knock(list(self.engines))
 
