@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from outpace.judge import capacity
+from outpace.report.answer import answer
+from outpace.report.conditions import conditions
+from outpace.report.story import tell
+
 SHA = "ab" * 32
 
 
@@ -168,3 +173,23 @@ HOSTILE = (
     "# head\n- list\n1. one\n> quote\n```\ncode\n***\n~~x~~ __y__ `z`",
     "```|``|`",
 )
+
+
+def said(*documents, capacities=None):
+    return " ".join(plain(each) for each in answer(tell(documents, capacities)))
+
+
+def holding(story, beginning):
+    return next(each for each in conditions(story) if plain(each.text).startswith(beginning))
+
+
+def levels(*throughputs):
+    return [capacity.Level(n, value, 10.0) for n, value in throughputs]
+
+
+def swept(*hosts):
+    return capacity.to_document(
+        "2026-01-31T12:00:00+00:00",
+        "live",
+        [capacity.HostCapacity(name, None, None, None, None, capacity.classify(found)) for name, found in hosts],
+    )
