@@ -23,9 +23,9 @@ from outpace.ground.hosts import Host
 from outpace.ground.records import FailedAttempt, RequestRecord, Run
 from outpace.judge.capacity import Level, classify
 from outpace.judge.fairness import NO_LOAD
-from outpace.measure import readiness
+from outpace.measure import knock
+from outpace.measure.knock import CALLED_OFF, LONGER, Readiness
 from outpace.measure.measurement import Measurement
-from outpace.measure.readiness import CALLED_OFF, LONGER, Readiness
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
 from outpace.report import document
@@ -62,7 +62,7 @@ def test_a_host_that_goes_on_for_a_client_that_has_left_is_waited_for(tmp_path: 
     slow = Model()
     with ThreadedHosts(ollama_host(works_s=0.03), ollama_host(works_s=0.6, memory=slow)) as hosts:
         report = measured(tmp_path, hosts, "hedged", rounds=2, prompts=3)
-        tokens = [each for each in hosts.asked if each.body.get("prompt") == readiness.QUESTION]
+        tokens = [each for each in hosts.asked if each.body.get("prompt") == knock.QUESTION]
     runs = [each["run"] for each in report["rounds"]]
     spent = [attempt for run in runs for attempt in run["failed_attempts"] if attempt["error"].startswith("spent")]
     assert {attempt["host"] for attempt in spent} == {"b"}
@@ -177,7 +177,7 @@ def test_a_host_that_goes_cold_while_another_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heeds: bool, unasked_s: float, loads_inside: bool
 ) -> None:
     """github.com/ollama/ollama/issues/1782: report 24."""
-    monkeypatch.setattr(readiness, "UNASKED_S", unasked_s)
+    monkeypatch.setattr(knock, "UNASKED_S", unasked_s)
     models = [Model(LOAD_S, KEPT_S, heeds=heeds) for _ in "ab"]
     with ThreadedHosts(*(ollama_host(works_s=0.1, memory=each) for each in models)) as hosts:
         report = measured(tmp_path, hosts, "serial-per-side")
@@ -194,7 +194,7 @@ def test_what_loads_a_model_when_it_is_asked_for_has_it_loaded_before_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """github.com/mostlygeek/llama-swap, whose ttl nothing in a request can change: report 24."""
-    monkeypatch.setattr(readiness, "UNASKED_S", 0.3)
+    monkeypatch.setattr(knock, "UNASKED_S", 0.3)
     models = [Model(LOAD_S, KEPT_S, heeds=False) for _ in "ab"]
     swaps = [openai_host(200, {}, wait_s=0.1, owner="llama-swap", memory=each) for each in models]
     with ThreadedHosts(*swaps) as hosts:

@@ -15,7 +15,6 @@ from outpace.engines import Engine
 from outpace.measure import knock
 from outpace.measure.knowledge import Knowledge
 from outpace.measure.lag import LagWatch
-from outpace.measure.readiness import Readiness
 from outpace.measure.worlds import Settings
 from outpace.simulation.acting_faults import ActingFaults
 from outpace.workload.prompts import Workload
@@ -51,7 +50,7 @@ class Runs:
         self._settings, self._engines, self._wait = settings, engines, wait
         self._cache_keys, self._faults, self._count = cache_keys, faults, 0
         self._virtual = settings.recording is not None
-        self._readiness = Readiness(engines, knowledge.first, settings.timeout_s, routers)
+        self._readiness = knock.Readiness(engines, knowledge.first, settings.timeout_s, routers)
         self._coordinator = Coordinator(engines, timeout_s=settings.timeout_s, watch=watch)
 
     @property
