@@ -86,3 +86,22 @@ def test_nothing_is_copied_that_is_not_on_its_way() -> None:
     outcome, _ = coordinate(engines, eager, prompts=2)
     assert engines[1].asked == []
     assert outcome.run.makespan_ms == pytest.approx(7000)
+
+
+def test_a_copy_for_a_host_that_rests_waits_instead_of_coming_back_at_once() -> None:
+    asked = 0
+
+    async def insists(job: Job) -> None:
+        nonlocal asked
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(job.send, "slow", job.prompts[0])
+            await anyio.sleep(0.1)
+            while asked < 100:  # without a bound it would never let go of the processor
+                asked += 1
+                await job.copy("away", job.prompts[0])
+            tasks.cancel_scope.cancel()
+
+    hosts = [Synthetic("slow", 4600.0), Synthetic("away", 5.0)]
+    outcome = play(hosts, [Fault("away", "dies", 0.0, 2.0)], strategy=insists, prompts=1).outcome
+    assert outcome.run.requests[0].host == "away"
+    assert asked < 10

@@ -119,9 +119,10 @@ class Job:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.
 
         The other attempt is called off then, and stands among the failed attempts as spent. A prompt that is not at
-        one other host, or that ``host`` has failed too often, is not copied: this waits for a change instead.
+        one other host, or that ``host`` has failed too often, is not copied, nor is any while ``host`` rests: this
+        waits for a change instead, so that who asks again and again lets the others go on.
         """
-        if not self._attempts.may_copy(host, prompt):
+        if self._health[host].resting or not self._attempts.may_copy(host, prompt):
             return await self.change()
         self._health[host].in_flight += 1
         return await self._send(host, prompt)
