@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import anyio
 import pytest
-from hypothesis import given, settings
+from conftest import LAW_SCHEDULES
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_law import hold
 
-from outpace.dispatch import STRATEGIES, Job
-from outpace.simulation.fault_schedule import Fault
+from outpace.dispatch import STRATEGIES, Job, Limits
+from outpace.simulation.fault_schedule import KINDS, Fault
 from synthetic import Synthetic, play
 from virtual import NumberEngine, coordinate
 from workers import Worker, dispatch, makespan_s
+
+SCHEDULES = max(10, LAW_SCHEDULES[settings.get_current_profile_name()] // 200)
+"""A schedule of tens of prompts takes as long as many of the law's own."""
 
 
 @pytest.mark.parametrize("protocol", ["ollama", "openai"])
@@ -86,3 +93,41 @@ def test_a_host_that_takes_its_turn_by_turn_and_less_than_the_time_for_each_is_n
     outcome = dispatch(strategy, engines, works, timeout_s=10.0)
     assert makespan_s(outcome) > 0
     assert {each.kind for each in outcome.run.failed_attempts} <= {"spent"}
+
+
+@st.composite
+def slow_hosts_with_faults(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault]]:
+    """Hosts of one slot, mostly, that answer tens of prompts one by one, while what they do wrong comes and goes."""
+    hosts = [
+        Synthetic(
+            f"h{index}",
+            draw(st.sampled_from([900.0, 2000.0, 4600.0, 9000.0])),
+            draw(st.sampled_from([1, 1, 1, 2])),
+            draw(st.sampled_from(["ollama", "openai"])),
+            late_head=draw(st.booleans()),
+        )
+        for index in range(draw(st.integers(1, 3)))
+    ]
+    faults = []
+    for _ in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(sorted(KINDS)))
+        start_s = draw(st.sampled_from([0.0, 0.9, 7.0, 33.0, 52.0, 100.0]))
+        length_s = draw(st.sampled_from([0.5, 3.0, 20.0, 90.0, math.inf]))
+        parameter = {"slow": 10.0, "jumps": draw(st.sampled_from([0.9, 3.0, 45.0])), "busy": 3.0}.get(kind)
+        name = draw(st.sampled_from([*(host.name for host in hosts), "*"]))
+        faults.append(Fault(name, kind, start_s, start_s + length_s, parameter))
+    return hosts, faults
+
+
+@given(
+    slow_hosts_with_faults(),
+    st.sampled_from([16, 40, 64]),
+    st.sampled_from(["all-parallel", "all-parallel", "pull", "hedged", "all-to-all", "serial-per-side"]),
+    st.sampled_from([5.0, 10.0, 30.0]),
+    st.sampled_from([1, 3, 64, "adaptive"]),
+)
+@settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
+def test_the_law_holds_where_hosts_have_long_queues(
+    schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
+) -> None:
+    hold.hypothesis.inner_test(schedule, prompts, strategy, timeout_s, limits)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from http.server import BaseHTTPRequestHandler
 
+import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from field_hosts import ollama_host, openai_host
 from harness import ThreadedHosts
 from outpace.command import cli, doctor
+from outpace.engines import Client, Identity
+from outpace.engines.detect import engine_for
+from outpace.ground.errors import RequestFailed
+from outpace.ground.hosts import Host
+from outpace.workload.prompts import Generation
+from scripted import Answer, Asked
+from spoken import chat, listening, sse
 
 READY = "Nothing stands in the way."
 
@@ -90,3 +101,42 @@ def test_a_model_that_somebody_else_answers_is_told_and_not_tried(capsys: pytest
     assert status == 1
     assert posts == []
     assert "its model gpt-oss:120b-cloud is answered by https://ollama.com" in said
+
+
+bodies = st.sampled_from(
+    [
+        sse(chat("Yes", "length")),
+        sse(chat("Yes", "length"), done=False),
+        sse({"error": {"message": "not today"}}),
+        sse(chat(reason="abort")),
+        b'{"error": {"message": "not today"}}',
+        b"<html>not today</html>",
+        b"",
+    ]
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(status=st.sampled_from([200, 200, 200, 400, 401, 403, 404, 413, 429, 500, 503, 302]), body=bodies)
+def test_doctor_finds_a_host_ready_exactly_where_it_would_answer_a_run(status: int, body: bytes) -> None:
+    listed = json.dumps({"data": [{"id": "m", "owned_by": "vendor"}]}).encode()
+
+    def decide(asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer(200 if asked.path == "/v1/models" else 404, (listed,))
+        return Answer(status, (body,))
+
+    async def answers(url: str) -> bool:
+        async with Client(timeout_s=5) as client:
+            host = Host("h", url, ("127.0.0.1",))
+            engine = engine_for(client, host, Identity("openai", "openai", None, {"m": None}), "m")
+            try:
+                await engine.generate("Why?", Generation(max_tokens=1), "k")
+            except RequestFailed:
+                return False
+            return True
+
+    with listening(decide, decide) as servers:
+        found = doctor.examine([Host(name, server.url) for name, server in zip("ab", servers, strict=True)])
+        assert found.healthy is anyio.run(answers, servers[0].url)
+    assert all(bool(finding.problems) is not found.healthy for finding in found.findings)

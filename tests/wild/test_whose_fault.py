@@ -15,6 +15,8 @@ from pathlib import Path
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness import ollama
 from needed import program
@@ -137,6 +139,25 @@ def test_an_address_that_this_machine_does_not_have_is_no_shortage() -> None:
     assert isinstance(of_this_machine(Host("h", "http://h", ("127.0.0.1",)), error), CoordinatorShort)
     assert of_this_machine(Host("h", "http://h", ("::1",)), error) is None
     assert isinstance(path_failure(Host("h", "http://h", ("::1",)), error.errno, sent=None), NetworkDown)
+
+
+wraps = st.lists(st.sampled_from(["cause", "context", "group"]), max_size=4)
+
+
+@given(number=st.sampled_from(sorted(errno.errorcode)), wrapped=wraps)
+def test_what_this_machine_lacks_is_its_own_however_a_library_wraps_it(number: int, wrapped: list[str]) -> None:
+    error: Exception = OSError(number, "no")
+    for how in wrapped:
+        outer = ExceptionGroup("several", [error]) if how == "group" else RuntimeError("it failed")
+        if how == "cause":
+            outer.__cause__ = error
+        elif how == "context":
+            outer.__context__ = error
+        error = outer
+    found = of_this_machine(Host("h", "http://h", ("127.0.0.1",)), error)
+    lacks = number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+    assert isinstance(found, CoordinatorShort) is lacks
+    assert (found is None) is not lacks
 
 
 @pytest.mark.parametrize("url", ["http://0.0.0.0:11434", "http://[::]:11434", "http://0:11434", "http://[::]"])
