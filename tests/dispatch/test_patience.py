@@ -6,10 +6,9 @@ import math
 
 import anyio
 import pytest
-from conftest import LAW_SCHEDULES
+import test_law
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_law import hold
 
 from outpace.dispatch import STRATEGIES, Job, Limits
 from outpace.simulation.fault_schedule import KINDS, Fault
@@ -17,7 +16,7 @@ from synthetic import Synthetic, play
 from virtual import NumberEngine, coordinate
 from workers import Worker, dispatch, makespan_s
 
-SCHEDULES = max(10, LAW_SCHEDULES[settings.get_current_profile_name()] // 200)
+SCHEDULES = max(10, test_law.SCHEDULES // 200)
 """A schedule of tens of prompts takes as long as many of the law's own."""
 
 
@@ -130,4 +129,4 @@ def slow_hosts_with_faults(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault
 def test_the_law_holds_where_hosts_have_long_queues(
     schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
 ) -> None:
-    hold.hypothesis.inner_test(schedule, prompts, strategy, timeout_s, limits)
+    test_law.hold.hypothesis.inner_test(schedule, prompts, strategy, timeout_s, limits)
