@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capacity_levels import levels
 from outpace.ground.records import RequestRecord, Round, Run
+from outpace.judge.capacity import classify
 from outpace.judge.fairness import Check
-from outpace.judge.impossible import NO_FASTER, NO_SOONER, NOT_FROM_MEMORY, POSSIBLE, HostSeen, Most, checks
+from outpace.judge.impossible import NO_FASTER, NO_SOONER, NOT_FROM_MEMORY, POSSIBLE, HostSeen, Most, checks, most
 
 TOKENS = 8
 TRIPS_MS = dict.fromkeys(("a", "b", "router"), [1.0] * 6)
@@ -54,20 +56,38 @@ def test_the_best_that_hosts_can_do_is_possible_though_they_drift(works, speed, 
     assert held(rounds, two_hosts(gain=gain, speed=speed))[POSSIBLE] is True
 
 
-@given(works_of, st.floats(0.1, 1.0), st.floats(1.0, 6.0), st.integers(1, 5), st.floats(1.7, 30.0))
+@given(works_of, st.floats(0.1, 1.0), st.floats(1.0, 6.0), st.integers(3, 5), st.floats(1.7, 30.0))
 def test_a_run_quicker_than_its_hosts_is_not(works, speed, gain, rounds, quicker) -> None:
     least_ms = max(*works, sum(works) / (gain * (1 + speed))) if len(works) > 1 else works[0]
     cached = Round(one_after_another(works), routed(works, least_ms / quicker))
     assert held([cached] * rounds, two_hosts(gain=gain, speed=speed))[POSSIBLE] is False
 
 
-@given(works_of, st.integers(1, 4))
+@given(works_of, st.integers(3, 4))
 def test_hosts_that_were_not_swept_may_do_all_prompts_at_once_but_none_quicker_than_alone(works, rounds) -> None:
     unswept = two_hosts(gain=None)
     at_once = Round(one_after_another(works), routed(works, max(works) + 1.0))
     from_memory = Round(one_after_another(works), routed(works, max(works) / 2))
     assert held([at_once] * rounds, unswept)[POSSIBLE] is True
     assert held([from_memory] * rounds, unswept)[POSSIBLE] is False
+
+
+@pytest.mark.parametrize(
+    ("tokens_per_s", "prompts", "tells"),
+    [((10, 20, 40), 64, False), ((10, 20, 40), 4, True), ((10, 20, 20, 20), 64, True), ((10, 20, 5), 64, True)],
+)
+def test_a_sweep_that_ended_too_soon_tells_nothing_of_the_most(tokens_per_s, prompts: int, tells: bool) -> None:
+    assert (most(classify(levels(*tokens_per_s)), prompts) is not None) is tells
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_of_few_rounds_a_pause_in_one_answer_is_not_its_length(rounds: int) -> None:
+    works = [100.0] * 7 + [900.0]
+    for makespan_ms, holds in ((300.0, True), (20.0, False)):
+        few = [Round(one_after_another(works), routed(works, makespan_ms))] * rounds
+        assert held(few, two_hosts(gain=None))[POSSIBLE] is holds
+    many = [Round(one_after_another(works), routed(works, 300.0))] * 3
+    assert held(many, two_hosts(gain=None))[POSSIBLE] is False
 
 
 def test_shorter_answers_take_less() -> None:

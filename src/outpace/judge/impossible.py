@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import NamedTuple
 
 from outpace.ground.records import RequestRecord, Round, Run
-from outpace.judge.capacity import Capacity
+from outpace.judge.capacity import Capacity, told_its_story
 from outpace.judge.efficiency import BOUND_ERROR
 from outpace.judge.fairness import Check
 
@@ -22,6 +23,8 @@ IMPOSSIBLE = frozenset((POSSIBLE, NO_FASTER, NO_SOONER, NOT_FROM_MEMORY))
 FEW_ROUNDS, ERROR_OF_FEW = 3, 0.5
 """Where rounds are fewer, hosts may be so much faster than their baselines show: the same work takes up to 40 % more or
 less from one minute to the next on a shared machine."""
+TIMES_THE_USUAL = 3.0
+"""Of few rounds a token of an answer may take so many times as long as usual: longer is a pause of this machine."""
 TIMES_THE_SWEEP = 2.0
 """The sweep sends some of the prompts, and prompts differ in what a token of their answers takes."""
 TIMES_THE_FIRST = 4.0
@@ -53,8 +56,14 @@ class HostSeen:
     first: Sequence[RequestRecord] = ()
 
 
-def most(capacity: Capacity) -> Most:
-    """The highest gain of any moment of a sweep, and the highest tokens a second of its levels."""
+def most(capacity: Capacity, prompts: int) -> Most | None:
+    """The highest gain of any moment of a sweep, and the highest tokens a second of its levels.
+
+    None where it ended, as when it takes too long, while more in flight still gave more, and so many ``prompts`` may
+    be: then it tells nothing of the most.
+    """
+    if not told_its_story(capacity.levels) and capacity.levels[-1].in_flight < prompts:
+        return None
     gains = [gain for level in capacity.levels for gain in level.gains]
     return Most(max(1.0, capacity.gain, *gains), max(level.tokens_per_s for level in capacity.levels))
 
@@ -110,6 +119,9 @@ def _possible(rounds: Sequence[Round], hosts: Mapping[str, HostSeen]) -> Check:
     alone: dict[int, RequestRecord] = {}
     for request in answers:
         alone[request.prompt] = min(alone.get(request.prompt, request), request, key=lambda each: each.wall_ms)
+    if len(told) < FEW_ROUNDS:
+        usual_ms = median(map(_pace, alone.values()))
+        alone = {prompt: _without_pause(each, usual_ms) for prompt, each in alone.items()}
     (host,) = whose
     least = [(least_makespan_ms(each.run, alone, hosts, host), each.run.makespan_ms) for each in told]
     error = BOUND_ERROR if len(told) >= FEW_ROUNDS else ERROR_OF_FEW
@@ -126,6 +138,12 @@ def _possible(rounds: Sequence[Round], hosts: Mapping[str, HostSeen]) -> Check:
     )
 
 
+def _without_pause(request: RequestRecord, usual_ms: float) -> RequestRecord:
+    """``request`` with a wall time no longer than its tokens explain, each of which takes ``usual_ms``."""
+    most_ms = TIMES_THE_USUAL * usual_ms * (request.output_tokens or 1)
+    return replace(request, wall_ms=min(request.wall_ms, most_ms))
+
+
 def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
     shares = []
     for run in runs:
@@ -134,7 +152,7 @@ def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:
         if run.output_tokens and len(rates) == len(on) and sum(rates):
             shares.append(run.output_tokens / run.makespan_ms * 1000 / sum(rates))
     if not shares:
-        return Check(NO_FASTER, None, "there was no sweep of these hosts, or the engines tell no tokens")
+        return Check(NO_FASTER, None, "there was no whole sweep of these hosts, or the engines tell no tokens")
     return Check(NO_FASTER, max(shares) <= TIMES_THE_SWEEP, f"{max(shares):.2f} times as many at most")
 
 

@@ -59,12 +59,15 @@ class Knowledge:
         relative = {host: median(self._relative[host] or [self.speeds[host] / fastest]) for host in hosts}
         return {host: HostSpeed(relative[host], self._gain(host), trips_ms.get(host, 0.0)) for host in hosts}
 
-    def seen(self, hosts: Sequence[str], trips_ms: Mapping[str, float]) -> dict[str, HostSeen]:
-        """What rounds on ``hosts``, the fastest first, are held against; ``trips_ms`` are the quickest to each."""
+    def seen(self, hosts: Sequence[str], trips_ms: Mapping[str, float], prompts: int) -> dict[str, HostSeen]:
+        """What rounds on ``hosts``, the fastest first, are held against; ``trips_ms`` are the quickest to each.
+
+        So many ``prompts`` are in each run.
+        """
         return {
             host: HostSeen(
                 known.speed,
-                most(self.capacities[host]) if host in self.capacities else None,
+                most(self.capacities[host], prompts) if host in self.capacities else None,
                 trips_ms.get(host),
                 self.first.get(host, ()),
             )

@@ -212,7 +212,7 @@ class Session:
     def held_against(self, strategy: str, rounds: Sequence[Round]) -> list[Check]:
         """Whether hosts agree in what they read and say, and ``rounds`` of ``strategy`` are such as they can make."""
         least_ms = {host: min(found) for host, found in self.round_trips_ms.items()}
-        seen = self.knowledge.seen(self.ordered, least_ms)
+        seen = self.knowledge.seen(self.ordered, least_ms, len(self.settings.workload.prompts))
         kept = {name: engine.noticed.often(KEPT) for name, engine in self._concerned(strategy).items()}
         return [*self.agreement.checks(), *checks(rounds, seen, self.round_trips_ms, kept)]
 
