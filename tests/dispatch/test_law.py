@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import anyio
 import pytest
@@ -82,6 +82,45 @@ def schedules(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault]]:
     return chosen, faults
 
 
+arrivals = st.lists(st.sampled_from([0.0, 0.0, 1.0, 40.0, 300.0, 1000.0, 5000.0]), min_size=1, max_size=12).map(
+    lambda gaps_ms: list(accumulate(gaps_ms))
+)
+
+
+@given(
+    schedules(),
+    arrivals,
+    st.sampled_from(EVERY_STRATEGY),
+    st.sampled_from(TIMEOUTS_S),
+    st.sampled_from([1, 3, "adaptive"]),
+    st.sampled_from([None, None, 0, 1, 4]),
+)
+@settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
+def hold_under_arrivals(
+    schedule: tuple[list[Synthetic], list[Fault]],
+    due_ms: list[float],
+    strategy: str,
+    timeout_s: float,
+    limits: Limits,
+    queue: int | None,
+) -> None:
+    chosen, faults = schedule
+    how = WRONG.get(strategy, strategy)
+    prompts = len(due_ms)
+    played = play(
+        chosen, faults, strategy=how, prompts=prompts, timeout_s=timeout_s, limits=limits, due_ms=due_ms, queue=queue
+    )
+    the_law_holds(played, chosen, faults, strategy, timeout_s)
+    jumps_s = sum(fault.parameter or 0.0 for fault in faults if fault.kind == "jumps")
+    nothing_is_sent_before_it_is_due(played, due_ms, jumps_s)
+    refused = [request for request in played.outcome.run.failed if "queue full" in str(request.error)]
+    if not jumps_s:
+        a_queue_has_its_bound_and_is_used_up_to_it(played, refused, queue)
+    failed = [request for request in played.outcome.run.failed if request not in refused]
+    if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
+        assert not failed, failed
+
+
 @given(
     schedules(),
     st.integers(1, 12),
@@ -97,6 +136,19 @@ def hold(
     played = play(
         chosen, faults, strategy=WRONG.get(strategy, strategy), prompts=prompts, timeout_s=timeout_s, limits=limits
     )
+    the_law_holds(played, chosen, faults, strategy, timeout_s)
+    if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
+        SPENT["promised"] += 1
+        assert not played.outcome.run.failed, played.outcome.run.failed
+
+
+SPENT = {"requests": 0, "schedules": 0, "promised": 0}
+
+
+def the_law_holds(
+    played: Played, chosen: list[Synthetic], faults: list[Fault], strategy: str, timeout_s: float
+) -> None:
+    prompts = len(played.outcome.answers)
     SPENT["requests"] += played.requests
     SPENT["schedules"] += 1
     event(f"{len(played.outcome.run.failed)} of {prompts} failed")
@@ -108,12 +160,57 @@ def hold(
     nothing_is_tried_for_ever(played)
     each_prompt_is_at_one_host_at_a_time(played, copies=copies)
     no_answer_came_through_a_fault(played, chosen, faults)
-    if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
-        SPENT["promised"] += 1
-        assert not played.outcome.run.failed, played.outcome.run.failed
 
 
-SPENT = {"requests": 0, "schedules": 0, "promised": 0}
+def nothing_is_sent_before_it_is_due(played: Played, due_ms: list[float], jumps_s: float) -> None:
+    run = played.outcome.run
+    assert [request.due_ms for request in run.requests] == due_ms
+    for attempt in (*run.requests, *run.failed_attempts):
+        assert attempt.start_ms >= due_ms[attempt.prompt] - 1e-6
+    assert all(0 <= request.late_ms <= jumps_s * 1000 + 1e-6 for request in run.requests)
+
+
+def a_queue_has_its_bound_and_is_used_up_to_it(played: Played, refused: list[RequestRecord], queue: int | None) -> None:
+    """Who is refused found so many waiting; and whoever waits, of whom no host has failed, found fewer."""
+    run = played.outcome.run
+    begins: dict[int, list[tuple[float, float]]] = {request.prompt: [] for request in run.requests}
+    for attempt in (*run.failed_attempts, *(request for request in run.requests if request.error is None)):
+        begins[attempt.prompt].append((attempt.start_ms, attempt.start_ms + attempt.wall_ms))
+    if queue is None:
+        assert not refused
+        return
+    for request in refused:
+        assert request.attempts == 0
+        assert request.host is None
+        assert -1e-6 <= request.start_ms - request.due_ms <= 1 + 1e-6
+        over_ms = request.start_ms
+        others = [
+            each
+            for each in run.requests
+            if each.prompt != request.prompt and each.due_ms <= request.due_ms and ends_ms(each) >= over_ms - 1e-6
+        ]
+        waited = [
+            each
+            for each in others
+            if not any(begin < over_ms - 1e-6 < end - 2e-6 for begin, end in begins[each.prompt])
+        ]
+        assert len(waited) >= queue, (request, waited)
+    for request in run.requests:
+        settled_ms = request.due_ms + 1 + 1e-6
+        untried = [
+            each
+            for each in run.requests
+            if each.due_ms <= request.due_ms
+            and each not in refused
+            and min((begin for begin, _ in begins[each.prompt]), default=ends_ms(each)) > settled_ms
+        ]
+        assert len(untried) <= queue, (request, untried)
+
+
+def ends_ms(request: RequestRecord) -> float:
+    """When it was over; one that failed is recorded as its last attempt went, and waited for a host after that."""
+    waited_on = request.error is not None and request.attempts
+    return float("inf") if waited_on else request.start_ms + request.wall_ms
 
 
 def every_prompt_is_accounted_for(played: Played, prompts: int) -> None:
@@ -163,7 +260,8 @@ def the_record_adds_up(played: Played, names: list[str], *, copies: bool) -> Non
 
 def it_ends_in_time(played: Played, faults: list[Fault], prompts: int, host_count: int, timeout_s: float) -> None:
     jumps_s = sum(fault.parameter for fault in faults if fault.kind == "jumps" and fault.parameter)
-    limit_s = timeout_s * (prompts + ATTEMPTS_A_HOST * host_count) + jumps_s
+    last_due_s = max(request.due_ms for request in played.outcome.run.requests) / 1000
+    limit_s = last_due_s + timeout_s * (prompts + ATTEMPTS_A_HOST * host_count) + jumps_s
     assert played.took_s <= limit_s + 1e-6
     assert played.outcome.run.makespan_ms <= limit_s * 1000 + 1e-3
     for attempt in (*played.outcome.run.requests, *played.outcome.run.failed_attempts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -138,10 +138,14 @@ def play(
     timeout_s: float = 30.0,
     max_tokens: int = 32,
     limits: Limits = "sweep",
+    due_ms: Sequence[float] = (),
+    queue: int | None = None,
     coordinator: Callable[..., Coordinator] = Coordinator,
 ) -> Played:
-    """Run ``prompts`` prompts over ``hosts`` while ``faults`` act."""
+    """Run ``prompts`` prompts over ``hosts`` while ``faults`` act; the first of them are due at ``due_ms``."""
     work = workload([f"prompt {number}" for number in range(prompts)], Generation(max_tokens))
+    later = [replace(prompt, due_ms=at_ms) for prompt, at_ms in zip(work.prompts, due_ms, strict=False)]
+    work = replace(work, prompts=(*later, *work.prompts[len(later) :]))
     texts = tuple(prompt.text for prompt in work.prompts)
     replay = ReplayTransport({f"{host.name}:1": host for host in hosts}, texts)  # type: ignore[misc]
     inner = Wires(replay, {f"{host.name}:1" for host in hosts if host.late_head})
@@ -163,6 +167,7 @@ def play(
                 [host.name for host in hosts],
                 cache_key="k",
                 limit=limit_of(strategy if isinstance(strategy, str) else "pull", limits),
+                queue=queue,
             )
             acting.end()
             return Played(outcome, anyio.current_time() - began, watched=watched, left_open=inner.open)

@@ -8,13 +8,12 @@ from typing import Any
 
 import anyio
 
-from outpace.dispatch import Coordinator, Outcome
-from outpace.dispatch.strategies import STRATEGIES
+from outpace.dispatch import Coordinator, Outcome, find_strategy
 from outpace.engines import Completion, Identity
 from outpace.ground.errors import ConnectFailed
 from outpace.ground.hosts import Host
 from outpace.simulation.clock import VirtualLoop
-from outpace.workload.prompts import Generation, Workload, workload
+from outpace.workload.prompts import Generation, Prompt, Workload, workload
 
 Behave = Callable[["NumberEngine", int, float], Awaitable[None]]
 
@@ -67,8 +66,12 @@ class NumberEngine:
         return Completion(f"{self.host.name} answers {number}", server_ms=wall_ms, output_tokens=self._tokens(number))
 
 
-def numbers(count: int) -> Workload:
-    return workload([str(index) for index in range(count)])
+def numbers(count: int, due_s: Sequence[float] = ()) -> Workload:
+    """As many prompts; where ``due_s`` is given, one for each of those times."""
+    if not due_s:
+        return workload([str(index) for index in range(count)])
+    prompts = (Prompt(index, str(index), at_s * 1000) for index, at_s in enumerate(due_s))
+    return Workload(tuple(prompts), Generation())
 
 
 def coordinate(
@@ -76,15 +79,21 @@ def coordinate(
     strategy: str | Callable[..., Awaitable[None]] = "serial-per-side",
     prompts: int = 8,
     timeout_s: float = 60.0,
+    due_s: Sequence[float] = (),
+    queue: int | None = None,
 ) -> tuple[Outcome, float]:
-    """Run ``prompts`` prompts over ``engines`` in virtual time: what came of it, and the seconds until it returned."""
+    """Run ``prompts`` prompts over ``engines`` in virtual time: what came of it, and the seconds until it returned.
+
+    With ``due_s`` there is one for each of those times.
+    """
     by_name: Mapping[str, NumberEngine] = {engine.host.name: engine for engine in engines}
-    how = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
+    how = find_strategy(strategy) if isinstance(strategy, str) else strategy
 
     async def main() -> tuple[Outcome, float]:
         coordinator = Coordinator(by_name, timeout_s=timeout_s)
         began = anyio.current_time()
-        outcome = await coordinator.run("under-test", how, numbers(prompts), list(by_name), cache_key="key")
+        work = numbers(prompts, due_s)
+        outcome = await coordinator.run("under-test", how, work, list(by_name), cache_key="key", queue=queue)
         return outcome, anyio.current_time() - began
 
     return run_virtually(main)

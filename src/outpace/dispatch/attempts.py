@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 
 from outpace.dispatch.health import Gauge, Health
 from outpace.dispatch.patience import Attempt, Patience
 from outpace.dispatch.setup import Setup
+from outpace.dispatch.signals import Signals
 from outpace.engines import Completion
 from outpace.ground.errors import CalledOff, ConnectionStale, CoordinatorShort, EngineBusy, RequestFailed, TimedOut
 from outpace.workload.prompts import Prompt
@@ -19,20 +20,15 @@ ATTEMPTS_A_HOST = 2
 
 
 class Attempts:
-    """All attempts of one run; ``grew`` is called with a host whose limit has risen while it answers."""
+    """All attempts of one run; ``signals`` are told when one begins, or a host's limit rises while it answers."""
 
-    def __init__(self, setup: Setup, health: Health, grew: Callable[[str], None]) -> None:
-        self._setup, self._health, self._grew = setup, health, grew
+    def __init__(self, setup: Setup, health: Health, signals: Signals) -> None:
+        self._setup, self._health, self._signals = setup, health, signals
         self._ledger = setup.ledger
         self._patience = Patience(setup.timeout_s, setup.tasks)
         self._gauges = {host: Gauge() for host in setup.engines}
         self._under_way: dict[int, list[Attempt]] = {}
         self._tried: Counter[tuple[int, str]] = Counter()
-
-    @property
-    def in_flight(self) -> dict[str, int]:
-        """Requests in flight, by host."""
-        return {host: gauge.in_flight for host, gauge in self._gauges.items()}
 
     def to_copy(self, host: str) -> list[Attempt]:
         """Those in flight whose prompt ``host`` may be given as well."""
@@ -92,21 +88,25 @@ class Attempts:
         flight = limit.began(began)
         gauge.add(1, began)
         completion: Completion | None = None
+        settings = setup.workload.generation
+        if prompt.max_tokens is not None:
+            settings = replace(settings, max_tokens=prompt.max_tokens)
 
         def heard() -> None:
             allowed = limit.now
             limit.heard(flight, anyio.current_time(), setup.share(host))
             if limit.now > allowed:
-                self._grew(host)
+                self._signals.changed(host)
 
         attempts = self._under_way.setdefault(prompt.index, [])
         with anyio.CancelScope() as scope:
             attempt = Attempt(prompt, host, began, began, scope)
             attempts.append(attempt)
             self._patience.begin(attempt)
+            self._signals.wake()
             try:
                 completion = await setup.engines[host].generate(
-                    prompt.text, setup.workload.generation, setup.cache_key, heard if limit.listens else None
+                    prompt.text, settings, setup.cache_key, heard if limit.listens else None
                 )
             finally:
                 attempts.remove(attempt)

@@ -6,12 +6,12 @@ replays. Every prompt ends with exactly one answer, or among the failed with its
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
 from outpace.dispatch.expectation import Expectation, HostKnowledge
-from outpace.dispatch.job import Job
+from outpace.dispatch.job import Job, Strategy
 from outpace.dispatch.ledger import Ledger, Outcome, Watcher
 from outpace.dispatch.limits import FixedLimit, Limit
 from outpace.dispatch.setup import Setup
@@ -45,7 +45,7 @@ class Coordinator:
     async def run(
         self,
         name: str,
-        strategy: Callable[[Job], Awaitable[None]],
+        strategy: Strategy,
         workload: Workload,
         hosts: Sequence[str],
         *,
@@ -53,13 +53,15 @@ class Coordinator:
         known: Mapping[str, HostKnowledge] | None = None,
         limit: MakeLimit = as_known,
         guess: Callable[[Prompt], float | None] = lambda _: None,
+        queue: int | None = None,
     ) -> Outcome:
-        """Run ``workload`` over ``hosts``, fastest first, under ``strategy``.
+        """Run ``workload`` over ``hosts``, fastest first, under ``strategy``; no prompt is sent before it is due.
 
         Runs with different ``cache_key`` share no engine's cache, where an engine can promise that. ``known`` is what
         is known of hosts; ``limit`` makes of it what a host may have in flight, where the strategy asks for room.
         ``guess`` gives the expected work of a prompt, in output tokens, where it is known better than from answers to
-        others. Does not raise for what hosts do: a prompt that none of them answered is in the run with its error.
+        others. Where so many as ``queue`` wait to be sent, whoever comes is refused. Does not raise for what hosts do:
+        a prompt that none of them answered, or that was refused, is in the run with its error.
         """
         known = known or {}
         async with anyio.create_task_group() as tasks:
@@ -71,6 +73,7 @@ class Coordinator:
                 ledger=Ledger(name, workload.prompts, self._watch),
                 timeout_s=self._timeout_s,
                 cache_key=cache_key,
+                queue=queue,
                 tasks=tasks,
             )
             self._job = job = Job(setup)

@@ -35,8 +35,8 @@ class HostKnowledge:
 class Expectation:
     """How much work each prompt is, in output tokens, and how much a host does in a second.
 
-    A prompt is expected to be answered by as many tokens as the limit allows, then by as many as answers had on
-    average. ``guess`` gives the work of a prompt where it is known better, else None.
+    A prompt is expected to be answered by as many tokens as its limit allows, then by as large a share of them as
+    answers had on average. ``guess`` gives the work of a prompt where it is known better, else None.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class Expectation:
         guess: Callable[[Prompt], float | None] = lambda _: None,
     ) -> None:
         self._guess = guess
-        self._tokens = _Rate(workload.generation.max_tokens, 1.0)
+        self._max_tokens = workload.generation.max_tokens
+        self._tokens = _Rate(self._max_tokens, 1.0)
         host_known = {host: known.get(host, HostKnowledge()) for host in hosts}
         self._gains = {host: each.gain for host, each in host_known.items()}
         usual = ANSWERS_OF_A_GUESS * workload.generation.max_tokens
@@ -61,7 +62,7 @@ class Expectation:
     def work(self, prompt: Prompt) -> float:
         """Expected work of ``prompt``."""
         guessed = self._guess(prompt)
-        return work_of(prompt, self._tokens.value) if guessed is None else guessed
+        return work_of(prompt, self._tokens.value * self._scale(prompt)) if guessed is None else guessed
 
     def rate(self, host: str) -> float:
         """Work a second that ``host`` does when it has as many requests as its limit allows."""
@@ -79,13 +80,17 @@ class Expectation:
         """``host`` has answered ``prompt``, and been busy for so many seconds of the run in all."""
         work = self.work(prompt)
         if completion.output_tokens is not None:
-            self._tokens.add(completion.output_tokens, 1.0)
+            self._tokens.add(completion.output_tokens, self._scale(prompt))
             work = work_of(prompt, completion.output_tokens)
         rate = self._rates[host]
         self._total_rate -= rate.value
         rate.add(work, busy_s - self._busy_s[host])
         self._total_rate += rate.value
         self._busy_s[host] = busy_s
+
+    def _scale(self, prompt: Prompt) -> float:
+        """The limit of ``prompt`` / that of the workload."""
+        return 1.0 if prompt.max_tokens is None else prompt.max_tokens / self._max_tokens
 
 
 def work_of(prompt: Prompt, output_tokens: float) -> float:

@@ -8,32 +8,41 @@ import anyio
 
 from outpace.dispatch.attempts import ATTEMPTS_A_HOST, Attempts
 from outpace.dispatch.health import PING_TIMEOUT_S, Health
+from outpace.dispatch.intake import Arriving, Intake
 from outpace.dispatch.leftovers import Leftovers
 from outpace.dispatch.patience import Attempt
 from outpace.dispatch.setup import Setup
-from outpace.dispatch.signals import ANY_HOST, Signals
+from outpace.dispatch.signals import ANY_CHANGE, Signals
 from outpace.workload.prompts import Prompt
 
 
 class Job:
     """One run as its strategy sees it: ``prompts``, ``hosts`` (fastest first), what to ``expect``, and ``send``.
 
-    ``send`` waits for what becomes of a prompt. ``room`` and ``start`` are for strategies that keep within a limit of
-    requests in flight: the one waits for a place on a host, the other takes it.
+    ``prompts`` are in the order in which they are due, those of one moment in their own. ``send`` waits for what
+    becomes of a prompt. ``room`` and ``start`` are for strategies that keep within a limit of requests in flight: the
+    one waits for a place on a host, the other takes it.
+
+    Prompts come when they are due, in a batch all of them at once. A strategy may decide on each as it comes
+    (``arriving``), or let them wait and give the first to a host when it has room (``next``). Whatever it asks for, no
+    prompt is sent before it is due.
     """
 
     def __init__(self, setup: Setup) -> None:
-        self.prompts = setup.workload.prompts
+        self.prompts = tuple(sorted(setup.workload.prompts, key=lambda prompt: prompt.due_ms))
         self.hosts = tuple(setup.engines)
         self.expect = setup.expect
         self._setup, self._ledger = setup, setup.ledger
-        self._limit_s = setup.timeout_s * (len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts))
+        times = len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts)
+        self._limit_s = self.prompts[-1].due_ms / 1000 + setup.timeout_s * times
         self._signals = Signals()
         ping_timeout_s = min(PING_TIMEOUT_S, setup.timeout_s)
         self._health = Health(setup.engines, ping_timeout_s, setup.tasks, self._stood_or_fell)
-        self._attempts = Attempts(setup, self._health, self._signals.changed)
-        self._leftovers = Leftovers(setup, self._attempts, self._health, self.has_room, self._start)
-        self._in_hand: set[int] = set()
+        self._attempts = Attempts(setup, self._health, self._signals)
+        self._leftovers = Leftovers(
+            setup, self._attempts, self._health, self.has_room, self._start, lambda: self.more_to_come
+        )
+        self._intake = Intake(setup, self.prompts, self._signals, self.has_room, self._leftovers.__len__)
 
     # What strategies call.
 
@@ -43,18 +52,55 @@ class Job:
             await self.send(host, prompt)
 
     async def send(self, host: str, prompt: Prompt) -> None:
-        """Send ``prompt`` to ``host`` and wait for what becomes of it; without an answer it is left to other hosts.
+        """Send ``prompt``, once it is due, to ``host`` and wait for what becomes of it.
 
-        A prompt that is answered or on its way already is not sent again.
+        Without an answer it is left to other hosts. A prompt that is answered or on its way already is not sent again.
         """
-        if self._take_in_hand(prompt):
+        await self._intake.due(prompt)
+        if self._intake.take(prompt):
             self._health[host].in_flight += 1
             await self._send(host, prompt)
 
     def start(self, host: str, prompt: Prompt) -> None:
         """Take a place on ``host`` for ``prompt`` at once, and ``send`` it without waiting."""
-        if self._take_in_hand(prompt):
+        if not self._intake.has_come(prompt):
+            self._setup.tasks.start_soon(self.send, host, prompt)
+        elif self._intake.take(prompt):
             self._start(host, prompt)
+
+    def arriving(self) -> Arriving:
+        """The prompts as they come, for ``async for``; in a batch, all of them at once."""
+        return Arriving(self._intake, self._signals)
+
+    async def due(self, prompt: Prompt) -> None:
+        """Wait until ``prompt`` is due."""
+        await self._intake.due(prompt)
+
+    @property
+    def waiting(self) -> tuple[Prompt, ...]:
+        """The prompts that have come and that nobody has taken, in the order in which they came."""
+        return tuple(self._intake.waiting.values())
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether a prompt is not due yet."""
+        return self._intake.more_to_come
+
+    async def next(self, host: str, *, fair: bool = False) -> Prompt | None:
+        """Wait until ``host`` has ``room``, and give the prompt that waits since longest: to be started at once.
+
+        None where nothing waits and no more comes, or ``host`` shows no life any more. What a host has failed goes
+        before what was due after it.
+        """
+        while await self.room(host, fair=fair):
+            prompt = next(iter(self._intake.waiting.values()), None)
+            if prompt is None and not self.more_to_come:
+                return None
+            if prompt is None:
+                await self._signals.wait(host)
+            elif not self._leftovers.hand_out_before(prompt):
+                return prompt
+        return None
 
     async def room(self, host: str, *, patient: bool = True, fair: bool = False) -> bool:
         """Wait until ``host`` may have one more in flight.
@@ -93,18 +139,24 @@ class Job:
         """The hosts that get no prompts for now, as it changes."""
         return self._health.resting
 
-    async def change(self, host: str = ANY_HOST) -> None:
-        """Wait until an attempt ends at ``host`` or anywhere, or it is down or back, or nudged."""
-        await self._signals.wait(host)
+    async def change(self, host: str | None = None) -> None:
+        """Wait until something changes at ``host``: an attempt ends there, it is down or back, or nudged.
+
+        Without a host, wait until that happens anywhere, or an attempt begins, or a prompt comes.
+        """
+        await self._signals.wait(ANY_CHANGE if host is None else host)
 
     def nudge(self, host: str) -> None:
         """Let whoever waits for a change at ``host`` look again."""
         self._signals.wake(host)
 
     def leave(self, prompts: Iterable[Prompt]) -> None:
-        """Leave ``prompts`` to whichever host has room for them."""
-        self._leftovers.add(*(prompt for prompt in prompts if self._take_in_hand(prompt)))
+        """Leave ``prompts`` to whichever host has room for them once they are due."""
+        prompts = list(prompts)
+        self._leftovers.add(*filter(self._intake.take, prompts))
         self._leftovers.hand_out()
+        if to_come := [prompt for prompt in prompts if not self._intake.has_come(prompt)]:
+            self._setup.tasks.start_soon(self._leave_when_due, sorted(to_come, key=lambda prompt: prompt.due_ms))
 
     def to_copy(self, host: str) -> list[Attempt]:
         """The attempts that are in flight on other hosts, and that ``host`` may ``copy``."""
@@ -113,7 +165,7 @@ class Job:
     @property
     def in_flight(self) -> dict[str, int]:
         """Requests in flight, by host."""
-        return self._attempts.in_flight
+        return {host: self._health[host].in_flight for host in self.hosts}
 
     async def copy(self, host: str, prompt: Prompt) -> None:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.
@@ -129,13 +181,14 @@ class Job:
 
     # How the run goes.
 
-    async def complete(self, strategy: Callable[[Job], Awaitable[None]]) -> None:
+    async def complete(self, strategy: Strategy) -> None:
         """Run ``strategy`` until each prompt is answered or has failed; what it forgets is sent all the same."""
 
         async def decide() -> None:
             await strategy(self)
             self.leave(self.prompts)
 
+        self._setup.tasks.start_soon(self._intake.bring)
         with anyio.move_on_after(self._limit_s):
             async with anyio.create_task_group() as deciding:
                 deciding.start_soon(decide)
@@ -148,12 +201,10 @@ class Job:
             if not self._ledger.done(prompt):
                 self._ledger.fail(prompt, f"the run's time limit of {self._limit_s:g} s was over")
 
-    def _take_in_hand(self, prompt: Prompt) -> bool:
-        """Whether ``prompt`` is still to be sent; from now on it is not."""
-        if prompt.index in self._in_hand:
-            return False
-        self._in_hand.add(prompt.index)
-        return True
+    async def _leave_when_due(self, prompts: list[Prompt]) -> None:
+        for prompt in prompts:
+            await self.due(prompt)
+            self.leave([prompt])
 
     def _start(self, host: str, prompt: Prompt) -> None:
         self._health[host].in_flight += 1
@@ -172,3 +223,7 @@ class Job:
     def _stood_or_fell(self, host: str) -> None:
         self._signals.changed(host)
         self._leftovers.hand_out()  # what waited for this host may go to it now, or be without hope
+
+
+Strategy = Callable[[Job], Awaitable[None]]
+"""Decides which host gets which prompt, when."""

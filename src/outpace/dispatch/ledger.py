@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -34,7 +34,8 @@ class Ledger:
         self._answers: dict[int, str] = {}
         self._attempts: Counter[int] = Counter()
         self._failures: list[FailedAttempt] = []
-        self._start = self._end = anyio.current_time()
+        self._arrivals: dict[int, tuple[float, float]] = {}
+        self.start = self._end = anyio.current_time()
         self.all_done = anyio.Event()
 
     def done(self, prompt: Prompt) -> bool:
@@ -43,8 +44,17 @@ class Ledger:
 
     @property
     def open(self) -> int:
-        """How many prompts are neither answered nor failed."""
-        return len(self._prompts) - len(self._records)
+        """How many prompts have come, and are neither answered nor failed."""
+        return len(self._arrivals) - len(self._records)
+
+    @property
+    def now_ms(self) -> float:
+        """Milliseconds since the run began."""
+        return (anyio.current_time() - self.start) * 1000
+
+    def arrive(self, prompt: Prompt, at_ms: float) -> None:
+        """``prompt`` has come, ``at_ms`` into the run: no sooner than it was due."""
+        self._arrivals[prompt.index] = prompt.due_ms, at_ms - prompt.due_ms
 
     def begin_attempt(self, prompt: Prompt) -> None:
         """Count one attempt at ``prompt``."""
@@ -78,10 +88,11 @@ class Ledger:
 
     def fail(self, prompt: Prompt, why: str) -> None:
         """Name ``prompt`` among the failed, with what its last attempt said."""
+        if prompt.index not in self._arrivals:  # the run was over before anyone took note of it
+            self.arrive(prompt, max(prompt.due_ms, self.now_ms))
         last = next((failure for failure in reversed(self._failures) if failure.prompt == prompt.index), None)
         if last is None:
-            now_ms = (anyio.current_time() - self._start) * 1000
-            self._done(RequestRecord(prompt.index, None, now_ms, 0.0, attempts=0, error=why))
+            self._done(RequestRecord(prompt.index, None, self.now_ms, 0.0, attempts=0, error=why))
             return
         self._done(
             RequestRecord(
@@ -99,7 +110,7 @@ class Ledger:
         run = Run(
             self._name,
             hosts,
-            (self._end - self._start) * 1000,
+            (self._end - self.start) * 1000,
             tuple(self._records[prompt.index] for prompt in self._prompts),
             tuple(self._failures),
         )
@@ -107,10 +118,11 @@ class Ledger:
 
     def _times_ms(self, began: float) -> tuple[float, float]:
         """When an attempt began in this run, and how long it has taken."""
-        return (began - self._start) * 1000, (anyio.current_time() - began) * 1000
+        return (began - self.start) * 1000, (anyio.current_time() - began) * 1000
 
     def _done(self, record: RequestRecord) -> None:
-        self._records[record.prompt] = record
+        due_ms, late_ms = self._arrivals[record.prompt]
+        self._records[record.prompt] = replace(record, due_ms=due_ms, late_ms=late_ms)
         self._end = anyio.current_time()
         if self._watch:
             self._watch(self._name, len(self._records), len(self._prompts))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
+
+import anyio
 
 from outpace.dispatch.attempts import ATTEMPTS_A_HOST, Attempts
 from outpace.dispatch.health import Health
@@ -14,7 +17,8 @@ from outpace.workload.prompts import Prompt
 class Leftovers:
     """Prompts that wait for a host that stands and ``has_room``; ``start`` sends one there.
 
-    A prompt that every host has spoilt, or that no host is left for, is named among the failed.
+    A prompt that every host has spoilt, or that no host is left for, is named among the failed. ``more_to_come`` says
+    whether prompts go on coming.
     """
 
     def __init__(
@@ -24,26 +28,39 @@ class Leftovers:
         health: Health,
         has_room: Callable[[str], bool],
         start: Callable[[str, Prompt], None],
+        more_to_come: Callable[[], bool],
     ) -> None:
         self._setup, self._attempts, self._health = setup, attempts, health
-        self._has_room, self._start = has_room, start
-        self._left: deque[Prompt] = deque()
+        self._has_room, self._start, self._more_to_come = has_room, start, more_to_come
+        self._left: deque[tuple[Prompt, float]] = deque()
         self._handing_out = False
+
+    def __len__(self) -> int:
+        return len(self._left)
 
     def add(self, *prompts: Prompt) -> None:
         """Leave ``prompts`` to whichever host has room for them, when they are next handed out."""
-        self._left.extend(prompts)
+        now_s = anyio.current_time()
+        self._left.extend((prompt, now_s) for prompt in prompts)
 
     def hand_out(self) -> None:
         """Look for hosts for what is left, once whoever has a next prompt for a host has sent it."""
         if self._left and not self._handing_out:
             self._handing_out = True
-            self._setup.tasks.start_soon(self._hand_out_now)
+            self._setup.tasks.start_soon(self._hand_out_later)
 
-    async def _hand_out_now(self) -> None:
+    def hand_out_before(self, prompt: Prompt) -> bool:
+        """Look for hosts for what was due before ``prompt``; whether one was found for any."""
+        return bool(self._left) and self._hand_out_now(prompt.due_ms)
+
+    async def _hand_out_later(self) -> None:
         self._handing_out = False
+        self._hand_out_now()
+
+    def _hand_out_now(self, due_before_ms: float = math.inf) -> bool:
         waiting, self._left = self._left, deque()
-        for prompt in waiting:
+        found = False
+        for prompt, since in waiting:
             spoilt = {host: self._attempts.spoilt(prompt, host) for host in self._setup.engines}
             untried = [host for host, times in spoilt.items() if times < ATTEMPTS_A_HOST]
             hopeful = [host for host in untried if not self._health.is_hopeless(host)]
@@ -51,9 +68,21 @@ class Leftovers:
                 why = "no host is left that has not failed it" if not untried else "no host answers"
                 self._setup.ledger.fail(prompt, why)
                 continue
-            alone = any(spoilt.values())  # then nothing else is put at risk with it
-            free = [host for host in hopeful if self._has_room(host) and not (alone and self._health[host].in_flight)]
-            if free:
+            # One that was spoilt is tried alone: then nothing else is put at risk with it.
+            free = [host for host in hopeful if self._is_free(host, since, alone=any(spoilt.values()))]
+            if free and prompt.due_ms < due_before_ms:
                 self._start(min(free, key=lambda host: (spoilt[host], self._health[host].in_flight)), prompt)
+                found = True
             else:
-                self._left.append(prompt)
+                self._left.append((prompt, since))
+        return found
+
+    def _is_free(self, host: str, since: float, *, alone: bool) -> bool:
+        """Whether ``host`` may get a prompt that is left ``since`` then.
+
+        While others go on coming there may never be room for it, nor a host that has nothing else in flight: once it
+        has waited as long as an attempt may take, any host that stands will do.
+        """
+        if self._more_to_come() and anyio.current_time() - since >= self._setup.timeout_s:
+            return not self._health[host].resting
+        return self._has_room(host) and not (alone and self._health[host].in_flight)

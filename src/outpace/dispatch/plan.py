@@ -26,22 +26,38 @@ class Plan:
     def __init__(
         self, prompts: Iterable[Prompt], hosts: Sequence[str], expect: Expectation, resting: Collection[str]
     ) -> None:
-        self._resting = resting
+        self._expect, self._resting = expect, resting
         longest_first = [(expect.work(prompt), prompt) for prompt in prompts]
         longest_first.sort(key=lambda meant: meant[0], reverse=True)
         self._left = len(longest_first)
+        self._known = {prompt.index for _, prompt in longest_first}
         self._queues = queues(shared(longest_first, hosts, expect), hosts, expect, resting)
         self.improve(0.0, swap=self._left <= SWAPS_UP_TO)
 
     def __len__(self) -> int:
         return self._left
 
+    def add(self, prompt: Prompt, now_s: float) -> list[str]:
+        """Take in a prompt that has come, for the host that would finish it first, after what came before it.
+
+        Gives the hosts for which something is meant that was not before: none where the prompt is known already.
+        """
+        if prompt.index in self._known:
+            return []
+        self._known.add(prompt.index)
+        self._left += 1
+        work = self._expect.work(prompt)
+        soonest = self._queues.soonest(work, now_s)
+        host = self._queues.hosts[0] if soonest is None else soonest[1]
+        self._queues.put(host, (work, prompt), now_s)
+        return [host, *self.improve(now_s)]
+
     def hosts(self) -> list[str]:
         """Those for whom something is meant."""
         return [host for host, queue in self._queues.by_host.items() if queue]
 
     def take(self, host: str, now_s: float) -> Prompt | None:
-        """The longest of what is meant for ``host``, which begins with it now; None where nothing is."""
+        """The longest of what came first and is meant for ``host``, which begins with it now; None where nothing is."""
         meant = self._queues.take(host, now_s)
         if meant is None:
             return None
@@ -56,12 +72,12 @@ class Plan:
         """More is known of ``host``, or it stands again."""
         self._queues.note(host, now_s)
 
-    def improve(self, now_s: float, *, swap: bool = False) -> set[str]:
+    def improve(self, now_s: float, *, swap: bool = False) -> list[str]:
         """Take from the host that would finish last what another would finish before that; ``swap`` two if need be.
 
         Gives the hosts for which something is meant that was not before.
         """
-        found: set[str] = set()
+        found: dict[str, None] = {}
         waiting = self._queues
         while (last := waiting.last(now_s)) is not None:
             better = self._swap(last, now_s) if swap else self._move(last, now_s)
@@ -74,13 +90,13 @@ class Plan:
                 waiting.remove(host, back, now_s)
                 waiting.put(last, back, now_s)
             waiting.busy(host, max(waiting.busy_until[host], now_s), now_s)
-            found.add(host)
-        return found
+            found[host] = None
+        return list(found)
 
     def _move(self, last: str, now_s: float) -> _Change | None:
-        """To whom the shortest prompt may go so that it is done sooner than ``last`` is now.
+        """To whom the last prompt in its queue may go so that it is done sooner than ``last`` is now.
 
-        Where the shortest cannot move, no longer one can.
+        Of those that came together it is the shortest: where that cannot move, no longer one can.
         """
         meant = self._queues.by_host[last][-1]
         soonest = self._queues.soonest(meant[0], now_s, last)

@@ -1,4 +1,4 @@
-"""What is meant for each host, longest first, and when each would be done with it."""
+"""What is meant for each host, in the order in which it came, longest first, and when each would be done with it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Queues:
         return float("inf") if host in self._resting else self.finish(host, 0.0, now_s)
 
     def put(self, host: str, meant: Meant, now_s: float) -> None:
-        """Let a prompt be meant for ``host`` from now on, in its place by length."""
-        queue, work = self.by_host[host], meant[0]
+        """Let a prompt be meant for ``host`` from now on, after what came before it, among others by its length."""
+        queue, (work, prompt) = self.by_host[host], meant
         at = len(queue)
-        while at and queue[at - 1][0] < work:
+        while at and (queue[at - 1][1].due_ms, -queue[at - 1][0]) > (prompt.due_ms, -work):
             at -= 1
         queue.insert(at, meant)
         self.queued[host] += work
@@ -53,7 +53,7 @@ class Queues:
         self.note(host, now_s)
 
     def take(self, host: str, now_s: float) -> Meant | None:
-        """The longest of what is meant for ``host``, which begins with it now; None where nothing is."""
+        """The first of what is meant for ``host``, which begins with it now; None where nothing is."""
         queue = self.by_host[host]
         if not queue:
             return None
@@ -80,7 +80,7 @@ class Queues:
         """The hosts among which is the one that would be done first with more work, whatever that is."""
         return (host for host in self.hosts if host not in self._resting)
 
-    def soonest(self, work: float, now_s: float, but: str) -> tuple[float, str] | None:
+    def soonest(self, work: float, now_s: float, but: str | None = None) -> tuple[float, str] | None:
         """When which host would be done first with ``work`` more, not counting one of them; None where none stands."""
         ends = ((self.finish(host, work, now_s), host) for host in self.firsts(now_s) if host != but)
         return min(ends, key=lambda found: found[0], default=None)

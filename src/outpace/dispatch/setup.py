@@ -19,8 +19,9 @@ from outpace.workload.prompts import Workload
 class Setup:
     """One run: ``workload`` over the hosts of ``engines``, fastest first, each within its limit of ``limits``.
 
-    ``timeout_s`` is what one attempt may take. Runs with different ``cache_key`` share no engine's cache. ``tasks`` is
-    where what goes on beside the strategy runs.
+    ``timeout_s`` is what one attempt may take. Runs with different ``cache_key`` share no engine's cache. At most
+    ``queue`` prompts may wait to be sent, where that is not None. ``tasks`` is where what goes on beside the strategy
+    runs.
     """
 
     workload: Workload
@@ -30,8 +31,9 @@ class Setup:
     ledger: Ledger
     timeout_s: float
     cache_key: str
+    queue: int | None
     tasks: TaskGroup
 
     def share(self, host: str) -> int:
-        """How many of the unanswered prompts ``host`` would answer if all worked on them at their rates."""
+        """How many of the prompts that have come ``host`` would answer if all worked on them at their rates."""
         return math.ceil(self.ledger.open * self.expect.share(host))

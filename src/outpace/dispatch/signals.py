@@ -1,27 +1,29 @@
-"""Who waits for what: for one host to have room, or for a change anywhere."""
+"""Who waits for what: for a host to have room, for a change anywhere, for a prompt to be due."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import anyio
 
-ANY_HOST = ""
+ANY_CHANGE, ARRIVAL = object(), object()
 
 
 class Signals:
-    """Wakes whoever waits for a host, or for any of them."""
+    """Wakes whoever waits: for a host by its name, for a prompt by its index, for any change or any arrival."""
 
     def __init__(self) -> None:
-        self._awaited: dict[str, anyio.Event] = {}
+        self._awaited: dict[Hashable, anyio.Event] = {}
 
-    async def wait(self, host: str = ANY_HOST) -> None:
-        """Wait until something changes at ``host``, or anywhere."""
-        if host not in self._awaited:
-            self._awaited[host] = anyio.Event()
-        await self._awaited[host].wait()
+    async def wait(self, awaited: Hashable = ANY_CHANGE) -> None:
+        """Wait until something happens to what is ``awaited``."""
+        if awaited not in self._awaited:
+            self._awaited[awaited] = anyio.Event()
+        await self._awaited[awaited].wait()
 
-    def wake(self, host: str = ANY_HOST) -> None:
-        """Let those look again who wait for ``host``, or for a change anywhere."""
-        if event := self._awaited.pop(host, None):
+    def wake(self, awaited: Hashable = ANY_CHANGE) -> None:
+        """Let those look again who wait for that."""
+        if event := self._awaited.pop(awaited, None):
             event.set()
 
     def changed(self, host: str) -> None:

@@ -18,7 +18,9 @@ BASELINE = "sequential"
 class RequestRecord:
     """One prompt's journey in one run.
 
-    ``start_ms`` counts from the start of the run. ``wall_ms``, and all that the engine told, belong to the attempt
+    ``start_ms`` counts from the start of the run, as does ``due_ms``, when it should be sent: latency counts from
+    there. The coordinator took note of it ``late_ms`` after that; what lies between then and ``start_ms`` is its wait
+    for a host. ``wall_ms``, and all that the engine told, belong to the attempt
     that answered, or to the last one where none did; ``attempts`` counts them all. ``error`` is None for an answer.
     """
 
@@ -35,6 +37,8 @@ class RequestRecord:
     cached_tokens: int | None = None
     attempts: int = 1
     error: str | None = None
+    due_ms: float = 0.0
+    late_ms: float = 0.0
 
     @property
     def overhead_ms(self) -> float | None:

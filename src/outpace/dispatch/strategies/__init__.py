@@ -3,12 +3,15 @@
 What hosts do wrong is not their business; a new one is a function and a line in ``registry``.
 """
 
+from outpace.dispatch.job import Strategy
 from outpace.dispatch.strategies.load import keep_in_flight
 from outpace.dispatch.strategies.published import all_parallel, sequential
-from outpace.dispatch.strategies.registry import EXPECTING, STRATEGIES, Limits, Strategy, find_strategy, limit_of
+from outpace.dispatch.strategies.registry import EXPECTING, STRATEGIES, Limits, find_strategy, limit_of
+from outpace.dispatch.strategies.rules import RULES
 
 __all__ = [
     "EXPECTING",
+    "RULES",
     "STRATEGIES",
     "Limits",
     "Strategy",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from outpace.dispatch.job import Job
-from outpace.dispatch.strategies.registry import Strategy
+from outpace.dispatch.job import Job, Strategy
 
 
 def keep_in_flight(requests: int) -> Strategy:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 import anyio
@@ -17,50 +16,53 @@ async def weighted(job: Job) -> None:
     """Split the prompts by measured speed; each host works on its share, as many at once as its limit allows."""
     rates = [job.expect.rate(host) for host in job.hosts]
 
-    async def work_on(host: str, share: deque[Prompt]) -> None:
-        while share and await job.room(host, patient=False):
-            job.start(host, share.popleft())
-        job.leave(share)
+    async def work_on(host: str, share: Sequence[Prompt]) -> None:
+        for prompt in share:
+            await job.due(prompt)
+            if await job.room(host, patient=False):
+                job.start(host, prompt)
+            else:
+                job.leave([prompt])
 
     async with anyio.create_task_group() as sides:
         for host, share in zip(job.hosts, split_by_rate(job.prompts, rates), strict=True):
-            sides.start_soon(work_on, host, deque(share))
+            sides.start_soon(work_on, host, share)
 
 
 async def earliest_finish(job: Job) -> None:
-    """The longest expected first, each to the host that would finish it first; planned anew as answers come in."""
-    plan = Plan(job.prompts, job.hosts, job.expect, job.resting)
+    """The longest expected first, each to the host that would finish it first; planned anew as answers come in.
+
+    What comes later has its turn later, however long it is.
+    """
+    plan = Plan(job.waiting, job.hosts, job.expect, job.resting)
     at_work: set[str] = set()
 
     async def work_on(host: str) -> None:
         while len(plan):
             stands = await job.room(host, patient=False)
             now_s = anyio.current_time()
-            if job.is_idle(host):
-                plan.idle(host, now_s)
-            else:
-                plan.learned(host, now_s)
+            (plan.idle if job.is_idle(host) else plan.learned)(host, now_s)
             call(plan.improve(now_s))
-            if not stands:  # the others have its prompts now
-                if not await job.room(host):
-                    break
-            elif prompt := plan.take(host, now_s):
+            if stands and (prompt := plan.take(host, now_s)):
                 job.start(host, prompt)
-            else:
+            elif stands:
                 await job.change(host)
+            elif not await job.room(host):  # the others have its prompts now
+                break
         at_work.discard(host)
 
     def call(hosts: Iterable[str]) -> None:
         """Let ``hosts`` look at what is meant for them."""
         for host in hosts:
-            if host in at_work:
-                job.nudge(host)
-            else:
+            job.nudge(host)
+            if host not in at_work:
                 at_work.add(host)
                 sides.start_soon(work_on, host)
 
     async with anyio.create_task_group() as sides:
         call(plan.hosts())
+        async for prompt in job.arriving():
+            call(plan.add(prompt, anyio.current_time()))
 
 
 def split_by_rate(prompts: Sequence[Prompt], rates: Sequence[float]) -> list[list[Prompt]]:

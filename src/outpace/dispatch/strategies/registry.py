@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from outpace.dispatch.coordinator import MakeLimit, as_known
-from outpace.dispatch.job import Job
+from outpace.dispatch.job import Strategy
 from outpace.dispatch.limits import AdaptiveLimit, FixedLimit
 from outpace.dispatch.strategies.planned import earliest_finish, weighted
 from outpace.dispatch.strategies.published import all_parallel, sequential, serial_per_side
+from outpace.dispatch.strategies.rules import RULES, send_by
 from outpace.dispatch.strategies.shared_queue import capacity_aware, hedged, pull
 from outpace.ground.errors import StrategyUnknown
 
-Strategy = Callable[[Job], Awaitable[None]]
 Limits = int | Literal["sweep", "adaptive"]
 """What a user may ask for: so many in flight a host, what a sweep found (1 where there was none), or find out."""
 
@@ -43,7 +42,9 @@ def limit_of(strategy: str, limits: Limits) -> MakeLimit:
 
 
 def find_strategy(name: str) -> Strategy:
-    """The strategy called ``name``; raises ``StrategyUnknown`` naming those there are."""
+    """The strategy or rule called ``name``; raises ``StrategyUnknown`` naming those there are."""
+    if name in RULES:
+        return send_by(RULES[name])
     if name not in STRATEGIES:
-        raise StrategyUnknown(f"There is no strategy {name!r}; there are {', '.join(STRATEGIES)}.")
+        raise StrategyUnknown(f"There is no strategy {name!r}; there are {', '.join([*STRATEGIES, *RULES])}.")
     return STRATEGIES[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 
 import anyio
 
@@ -16,10 +15,9 @@ OVERDUE = 0.01
 
 async def pull(job: Job) -> None:
     """One shared queue: each host takes the next prompt when it has room."""
-    queue = deque(job.prompts)
     async with anyio.create_task_group() as sides:
         for host in job.hosts:
-            sides.start_soon(take_turns, job, host, queue)
+            sides.start_soon(take_turns, job, host)
 
 
 async def capacity_aware(job: Job) -> None:
@@ -28,28 +26,28 @@ async def capacity_aware(job: Job) -> None:
 
 
 async def hedged(job: Job) -> None:
-    """The shared queue; then a copy of the last straggler to a host that is idle: the first answer counts."""
-    queue = deque(job.prompts)
-
-    async def work_on(host: str) -> None:
-        await take_turns(job, host, queue)
-        while await job.idle(host):
-            straggler, pause_s = find_straggler(job, host)
-            if straggler is not None:
-                await job.copy(host, straggler)
-            else:
-                with anyio.move_on_after(pause_s):
-                    await job.change()
-
+    """The shared queue; while it is empty, an idle host gets a copy of the last straggler: the first answer counts."""
     async with anyio.create_task_group() as sides:
         for host in job.hosts:
-            sides.start_soon(work_on, host)
+            sides.start_soon(take_turns, job, host)
+            sides.start_soon(copy_stragglers, job, host)
 
 
-async def take_turns(job: Job, host: str, queue: deque[Prompt]) -> None:
-    """Send what is first in ``queue`` to ``host`` whenever it has room."""
-    while queue and await job.room(host, fair=True) and queue:
-        job.start(host, queue.popleft())
+async def take_turns(job: Job, host: str) -> None:
+    """Send to ``host`` what waits since longest, whenever it has room."""
+    while prompt := await job.next(host, fair=True):
+        job.start(host, prompt)
+
+
+async def copy_stragglers(job: Job, host: str) -> None:
+    """Send to ``host``, when it is idle and nothing waits, a copy of what it is expected to answer sooner."""
+    while await job.idle(host):
+        straggler, pause_s = find_straggler(job, host) if not job.waiting else (None, math.inf)
+        if straggler is not None:
+            await job.copy(host, straggler)
+        else:
+            with anyio.move_on_after(pause_s):
+                await job.change()
 
 
 def find_straggler(job: Job, host: str) -> tuple[Prompt | None, float]:
