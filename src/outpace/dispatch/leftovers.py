@@ -68,8 +68,8 @@ class Leftovers:
                 why = "no host is left that has not failed it" if not untried else "no host answers"
                 self._setup.ledger.fail(prompt, why)
                 continue
-            # One that was spoilt is tried alone: then nothing else is put at risk with it.
-            free = [host for host in hopeful if self._is_free(host, since, alone=any(spoilt.values()))]
+            alone = any(spoilt.values())  # then nothing else is put at risk with it
+            free = [host for host in hopeful if self._is_free(host, since, alone=alone)]
             if free and prompt.due_ms < due_before_ms:
                 self._start(min(free, key=lambda host: (spoilt[host], self._health[host].in_flight)), prompt)
                 found = True
