@@ -11,7 +11,9 @@ from outpace.dispatch import Coordinator, Job, find_strategy
 from outpace.dispatch.strategies import RULES, STRATEGIES
 from outpace.ground.errors import EngineFailed
 from outpace.ground.records import RequestRecord
+from outpace.simulation.fault_schedule import Fault
 from outpace.workload.prompts import Generation, Prompt, Workload
+from synthetic import Synthetic, play
 from virtual import NumberEngine, coordinate, run_virtually
 
 EVERY = [*STRATEGIES, *RULES]
@@ -119,6 +121,13 @@ def test_a_burst_is_refused_only_beyond_what_idle_hosts_take_at_once() -> None:
     assert [request.prompt for request in outcome.run.failed] == [5, 6, 7]
     batch, _ = coordinate(engines, "pull", prompts=8, queue=2)
     assert [request.prompt for request in batch.run.failed] == [5, 6, 7]
+
+
+def test_what_is_taken_for_a_host_that_turns_out_to_be_busy_is_refused_like_what_waits() -> None:
+    """It was at no host, and had no place in the queue: that its strategy held it for a moment gives it none."""
+    busy = Fault("a", "busy", 0.0, 0.01)
+    outcome = play([Synthetic("a", 5.0, round_trip_ms=0.0)], [busy], strategy="sequential", prompts=2, queue=0).outcome
+    assert [request.prompt for request in outcome.run.failed] == [1]
 
 
 def test_a_strategy_that_lets_hosts_idle_does_not_stretch_the_queue() -> None:

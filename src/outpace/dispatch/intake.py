@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from outpace.dispatch.leftovers import Leftovers
 from outpace.dispatch.setup import Setup
 from outpace.dispatch.signals import ARRIVAL, Signals
 from outpace.workload.prompts import Prompt
@@ -18,8 +19,8 @@ SETTLED_S = 0.001
 class Intake:
     """Those of ``prompts``, as they are due, that have arrived, and ``waiting`` those that no strategy has taken yet.
 
-    Where ``setup`` bounds the queue, whoever comes when so many wait for a host is refused, and named so; ``left`` is
-    how many wait that a host has failed.
+    Where ``setup`` bounds the queue, whoever comes when so many wait for a host is refused, and named so; those that
+    are ``left`` over wait, too.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Intake:
         prompts: Sequence[Prompt],
         signals: Signals,
         has_room: Callable[[str], bool],
-        left: Callable[[], int],
+        left: Leftovers,
     ) -> None:
         self._setup, self._signals, self._has_room, self._left = setup, signals, has_room, left
         self._to_come = deque(prompts)
@@ -86,16 +87,19 @@ class Intake:
 
     @property
     def _queued(self) -> int:
-        return len(self.waiting) + self._left()
+        return len(self.waiting) + len(self._left)
 
     async def _refuse_what_waits(self, let_in: list[Prompt], bound: int) -> None:
-        """Refuse what still waits of those who came last, as far as that is more than may wait."""
+        """Refuse what no host has got of those who came last, as far as that is more than may wait."""
         await anyio.sleep(SETTLED_S)
         for prompt in reversed(let_in):
-            if prompt.index in self.waiting:
-                before = list(self.waiting).index(prompt.index) + self._left()
-                if before >= bound and self.take(prompt):
-                    self._refuse(prompt)
+            untried = self._left.untried()
+            at_hosts = len(self._left) - len(untried)
+            queue = [*untried, *self.waiting.values()]
+            if prompt in queue and at_hosts + queue.index(prompt) >= bound:
+                self.waiting.pop(prompt.index, None)
+                self._left.take(prompt)
+                self._refuse(prompt)
 
     def _refuse(self, prompt: Prompt) -> None:
         self._setup.ledger.fail(prompt, f"queue full: {self._setup.queue} waited already when it came")

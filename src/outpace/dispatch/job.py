@@ -42,7 +42,7 @@ class Job:
         self._leftovers = Leftovers(
             setup, self._attempts, self._health, self.has_room, self._start, lambda: self.more_to_come
         )
-        self._intake = Intake(setup, self.prompts, self._signals, self.has_room, self._leftovers.__len__)
+        self._intake = Intake(setup, self.prompts, self._signals, self.has_room, self._leftovers)
 
     # What strategies call.
 

@@ -56,6 +56,10 @@ class Ledger:
         """``prompt`` has come, ``at_ms`` into the run: no sooner than it was due."""
         self._arrivals[prompt.index] = prompt.due_ms, at_ms - prompt.due_ms
 
+    def tried(self, prompt: Prompt) -> bool:
+        """Whether there was an attempt at ``prompt``."""
+        return prompt.index in self._attempts
+
     def begin_attempt(self, prompt: Prompt) -> None:
         """Count one attempt at ``prompt``."""
         self._attempts[prompt.index] += 1

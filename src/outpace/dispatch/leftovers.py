@@ -38,6 +38,16 @@ class Leftovers:
     def __len__(self) -> int:
         return len(self._left)
 
+    def untried(self) -> list[Prompt]:
+        """Those that were at no host yet, for theirs did not stand when they should have been sent."""
+        return [prompt for prompt, _ in self._left if not self._setup.ledger.tried(prompt)]
+
+    def take(self, prompt: Prompt) -> bool:
+        """Whether ``prompt`` is left; from now on it is in its taker's hand."""
+        before = len(self._left)
+        self._left = deque(each for each in self._left if each[0] != prompt)
+        return len(self._left) < before
+
     def add(self, *prompts: Prompt) -> None:
         """Leave ``prompts`` to whichever host has room for them, when they are next handed out."""
         now_s = anyio.current_time()
