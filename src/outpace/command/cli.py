@@ -1,4 +1,4 @@
-"""The command line for those who do not think in pytest: ``outpace run | report | compare | what-if | doctor``."""
+"""The command line for those who do not think in pytest: ``outpace run``, ``load``, ``report``, ``doctor`` and more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import outpace
-from outpace.command import compare, doctor, report, run, what_if
+from outpace.command import compare, doctor, load, report, run, what_if
 from outpace.ground.errors import OutpaceError
 
 EPILOG = """\
@@ -15,6 +15,7 @@ examples:
   outpace doctor --hosts=a=http://127.0.0.1:11434,b=http://100.64.0.7:11434
   outpace run --hosts=a=http://127.0.0.1:11434,b=http://100.64.0.7:11434 --strategies=all
   outpace run                        on two engines that start on this machine
+  outpace load --arrivals=poisson:30/min --for=2min --slo=ttft:p95<2s
   outpace report reports             report.html and RESULT.md again, from the JSON there
   outpace compare monday today       what changed, and whether the data can show it
   outpace what-if ours.json add=b    what one more host like b would bring, by replay
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` name; gives the exit status: 0, 1 where a gate failed, 2 for a mistake."""
     parser = _parser()
     given, rest = parser.parse_known_args(arguments)
-    if rest and given.command != "run":
+    if rest and given.command not in ("run", "load"):
         parser.error(f"{given.command} does not know {' '.join(rest)}")
     try:
         return int(given.do(given, rest))
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"outpace {outpace.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, report, compare, what_if, doctor):
+    for command in (run, load, report, compare, what_if, doctor):
         command.add_to(commands)
     return parser
 

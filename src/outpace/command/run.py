@@ -21,6 +21,7 @@ INI = """\
 addopts = --strict-markers -p no:cacheprovider
 junit_family = xunit1
 """
+OTHERS = ("test_load", "test_regression")
 NO_NEWS = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Of modules that are imported here before pytest is. In the ini file, -W in PYTEST_ADDOPTS would overrule it."""
 
@@ -40,29 +41,34 @@ def add_to(commands: Any) -> None:
 
 def _run(given: argparse.Namespace, rest: Sequence[str]) -> int:
     if given.help:
-        _print_help()
+        print_help("run")
         return 0
+    # One replays recordings of the repository, whatever --hosts says; the other has a command of its own.
+    return measure("run", [each for each in sorted(bench().glob("test_*.py")) if each.stem not in OTHERS], rest)
+
+
+def measure(command: str, tests: Sequence[Path], rest: Sequence[str]) -> int:
+    """Run ``tests`` of the experiment as pytest does, with the options ``rest``, for ``outpace COMMAND``."""
     with tempfile.TemporaryDirectory() as folder:
         ini = Path(folder) / "pytest.ini"
         ini.write_text(INI, encoding="utf-8")
-        bench = _bench()
-        # Which replays recordings of the repository, whatever --hosts says.
-        tests = [str(path) for path in sorted(bench.glob("test_*.py")) if path.stem != "test_regression"]
         # --timeout is outpace's here; the benchmarks are wanted where plugins are not loaded by themselves, too.
         plugins = ["-p", "no:timeout", "-p", "benchmark", "-p", "outpace.plugin"]
-        own = ["-c", str(ini), f"--rootdir={bench}", *plugins, "-W", NO_NEWS]
-        status = pytest.main([*own, *tests, *rest], plugins=[Invocation(shlex.join(["outpace", "run", *rest]))])
+        own = ["-c", str(ini), f"--rootdir={bench()}", *plugins, "-W", NO_NEWS]
+        status = pytest.main(
+            [*own, *map(str, tests), *rest], plugins=[Invocation(shlex.join(["outpace", command, *rest]))]
+        )
     return 2 if status == pytest.ExitCode.USAGE_ERROR else int(status)
 
 
-def _bench() -> Path:
+def bench() -> Path:
     """The experiment: inside the package where a wheel brought it, else at the top of the checkout."""
     package = Path(outpace.__file__).parent
     packaged = package / "bench"
-    bench = packaged if packaged.is_dir() else package.parents[1] / "bench"
-    if not bench.is_dir():
+    found = packaged if packaged.is_dir() else package.parents[1] / "bench"
+    if not found.is_dir():
         raise UsageError("This installation of outpace lacks its bench folder: install it again.")
-    return bench
+    return found
 
 
 class _Group:
@@ -78,7 +84,8 @@ class _Group:
         self._parser.add_argument(name, **how)
 
 
-def _print_help() -> None:
-    shown = argparse.ArgumentParser(prog="outpace run", add_help=False, usage="outpace run [OPTION]...")
+def print_help(command: str) -> None:
+    """Show outpace's options, as ``outpace COMMAND`` takes them."""
+    shown = argparse.ArgumentParser(prog=f"outpace {command}", add_help=False, usage=f"outpace {command} [OPTION]...")
     options.add_options(_Group(shown))  # type: ignore[arg-type]
     shown.print_help()

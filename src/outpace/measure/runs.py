@@ -85,15 +85,17 @@ class Runs:
         work: Workload | None = None,
         healthy: bool = True,
         limit: MakeLimit | None = None,
+        queue: int | None = None,
     ) -> Outcome:
         """Run the session's workload, or other ``work``, over ``hosts`` under ``strategy``, called ``name``.
 
-        ``limit`` is what they may have in flight, where that is not what the user asked for.
+        ``limit`` is what they may have in flight, where that is not what the user asked for; ``queue`` how many prompts
+        may wait, where that has a bound.
         """
         self._count += 1
         key = f"{self._cache_keys}-{self._count}"
         known = self.knowledge.of_hosts(swept=self._settings.limits != "adaptive")
-        guess = self.knowledge.work if self._settings.know_lengths else lambda _: None
+        guess = self.knowledge.work if self._settings.know_lengths and work is None else lambda _: None
 
         async def run() -> Outcome:
             faults = None if healthy else self._faults
@@ -109,6 +111,7 @@ class Runs:
                     known=known,
                     limit=limit or limit_of(name, self._settings.limits),
                     guess=guess,
+                    queue=queue,
                 )
             finally:
                 if faults is not None:

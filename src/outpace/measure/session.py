@@ -84,7 +84,7 @@ class Session:
             self.routers = self._wait(self.world.routers(client, model))
             everyone = {**self.engines, **self.routers}
             self.knowledge = Knowledge(self.world.capacities())
-            self._runs = Runs(
+            self.runs = Runs(
                 settings,
                 everyone,
                 self.knowledge,
@@ -100,7 +100,7 @@ class Session:
             if self.world.recorder is not None:
                 self.world.recorder.meet(self.engines)
                 self.world.recorder.baseline = self.baseline_host
-                record_capacity(self._runs, self.world.recorder, self.ordered, len(settings.workload.prompts))
+                record_capacity(self.runs, self.world.recorder, self.ordered, len(settings.workload.prompts))
             self.origin = self._origin()
             self._open = stack.pop_all()
         return self
@@ -116,12 +116,12 @@ class Session:
     @property
     def in_flight(self) -> dict[str, int]:
         """Requests in flight in the latest run, by host."""
-        return self._runs.in_flight
+        return self.runs.in_flight
 
     @property
     def round_trips_ms(self) -> defaultdict[str, list[float]]:
         """Of the cheap requests exchanged before runs, by host."""
-        return self._runs.round_trips_ms
+        return self.runs.round_trips_ms
 
     def clock_off_s(self) -> float | None:
         """By how many seconds the calendar's clock went apart from the one that measures; None in a replay."""
@@ -150,11 +150,11 @@ class Session:
             outcome = self._alone(self.best_alone.host, self.best_alone.in_flight)
         else:
             how, hosts = self.find_strategy(scene.strategy), self.hosts_of(scene.strategy)
-            outcome = self._runs.execute(scene.strategy, how, hosts, healthy=scene.part == "baseline")
+            outcome = self.runs.execute(scene.strategy, how, hosts, healthy=scene.part == "baseline")
             self.knowledge.learn_lengths(outcome.run)
             self.agreement.note(outcome.run.requests, outcome.answers)
         if recorder is not None:
-            recorder.end(scene, outcome.run, self._runs.median_round_trips_ms())
+            recorder.end(scene, outcome.run, self.runs.median_round_trips_ms())
         return outcome
 
     def find_strategy(self, name: str) -> Strategy:
@@ -192,7 +192,7 @@ class Session:
 
     def _alone(self, host: str, in_flight: int) -> Outcome:
         """The whole workload on one host, under the shared queue."""
-        return self._runs.execute(ALONE, find_strategy(ALONE), [host], limit=lambda _: FixedLimit(in_flight))
+        return self.runs.execute(ALONE, find_strategy(ALONE), [host], limit=lambda _: FixedLimit(in_flight))
 
     def load(self, host: str, in_flight: int, first: int = 0) -> Run:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""
@@ -201,11 +201,11 @@ class Session:
         if self.world.recorder is None:  # a recording has its own sweep
             self.world.begin(Scene("sweep", "sweep"))
         work = workload(texts, everything.generation)
-        return self._runs.execute("sweep", keep_in_flight(in_flight), [host], work=work).run
+        return self.runs.execute("sweep", keep_in_flight(in_flight), [host], work=work).run
 
     def learn(self, run: Run, baseline: Run) -> dict[str, HostSpeed]:
         """Take note of what a round shows; gives what is known of the hosts now, beside what runs show themselves."""
-        trips_ms = self._runs.median_round_trips_ms()
+        trips_ms = self.runs.median_round_trips_ms()
         self.knowledge.learn_speeds(run, baseline, self.knowledge.host_speeds(self.ordered, trips_ms))
         return self.knowledge.host_speeds(self.ordered, trips_ms)
 
@@ -221,7 +221,7 @@ class Session:
 
         Gives how many requests the hosts are at after what was ours has ended; None where there is no sign of any.
         """
-        return self._runs.knock(list(self.engines))
+        return self.runs.knock(list(self.engines))
 
     def origin_of(self, strategy: str) -> document.Origin:
         """Where a report of ``strategy`` comes from; a router stands behind the hosts that it spreads over."""

@@ -36,6 +36,11 @@ def render(story: Story, invocation: str | None = None) -> str:
     return "\n\n".join(told) + "\n"
 
 
+def page(sentence: Words, head: str, blocks: Iterable[Block]) -> str:
+    """A page that begins with ``sentence``, and then tells ``blocks`` under ``head``."""
+    return "\n\n".join([f"**{_words(sentence)}**", section(head, blocks)])
+
+
 def section(head: str, blocks: Iterable[Block]) -> str:
     """``blocks`` under a head, to be put behind a story."""
     return "\n\n".join([f"## {head}", *_blocks(blocks)]) + "\n"

@@ -21,25 +21,33 @@ def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | N
     people. Raises ``OSError``.
     """
     paths = write_pages(folder, invocation)
-    write_action_file(folder, comparisons)
+    if comparisons := list(comparisons):
+        write_action_file(folder, comparisons)
     if target := os.environ.get(step_summary.VARIABLE):
-        step_summary.append(Path(target), paths[1])
+        step_summary.append(Path(target), paths[-1])
     return paths
 
 
 def write_pages(folder: Path, invocation: str | None = None) -> list[Path]:
     """Tell the reports in ``folder`` as report.html and RESULT.md beside them; ``invocation`` is what measured them.
 
-    Raises ``DocumentInvalid`` or ``OSError``.
+    Loads are told in RESULT.md, before the rest. Raises ``DocumentInvalid`` or ``OSError``.
     """
     from outpace.report import (  # matplotlib takes a while to load, and not every session publishes
         html,
+        load_page,
         markdown,
         story,
     )
 
-    told = story.read(folder)
-    pages = {folder / each.FILE: each.render(told, invocation) for each in (html, markdown)}
+    loads = load_page.read_all(folder)
+    pages: dict[Path, str] = {}
+    if not loads or any(folder.glob("report-*.json")):
+        told = story.read(folder)
+        pages = {folder / each.FILE: each.render(told, invocation) for each in (html, markdown)}
+    if loads:
+        page = markdown.page(load_page.sentence(loads), load_page.HEAD, load_page.blocks(loads))
+        pages[folder / markdown.FILE] = "\n".join([page, *([pages[folder / markdown.FILE]] if pages else [])])
     for path, page in pages.items():
         write_whole(path, page)
     return list(pages)

@@ -17,12 +17,14 @@ from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, parse_
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
 from outpace.judge.gate import NOT_ENFORCED
+from outpace.measure.load import Load
 from outpace.measure.stopping import MOST_ROUNDS, WITHIN
 from outpace.measure.worlds import Settings
 from outpace.recording import har
 from outpace.recording.recording import Recording
 from outpace.simulation.altered_recording import altered_in_words, parse_alteration
 from outpace.simulation.fault_schedule import parse_all
+from outpace.suite import arriving
 from outpace.workload import prompts
 
 DEFAULT_ROUNDS = 5
@@ -51,6 +53,9 @@ class CommandLine:
     recordings: tuple[Path, ...]
     replayed: tuple[str, ...]
     pages: bool
+    load: Load | None
+    loaded: tuple[str, ...]
+    """What ``load`` is measured under, where requests arrive."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -95,6 +100,8 @@ def read_options(config: pytest.Config) -> CommandLine:
         _recordings(option.recordings, settings),
         measured if option.strategies is not None else tuple(STRATEGIES),
         not option.no_pages,
+        arriving.read(option, settings),
+        arriving.strategies_of(measured if option.strategies is not None else None),
     )
 
 

@@ -11,6 +11,7 @@ from outpace.engines import PROTOCOLS
 from outpace.judge.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
 from outpace.measure.stopping import LEAST_ROUNDS, MOST_ROUNDS, WITHIN
 from outpace.simulation.fault_schedule import KINDS
+from outpace.suite import arriving
 from outpace.suite.command_line import DEFAULT_ROUNDS, DEFAULT_STRATEGIES
 from outpace.workload import prompts
 
@@ -135,6 +136,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="Strategies whose gate must pass; those of the others is shown only. "
         f"Default: every one measured but {', '.join(sorted(NOT_ENFORCED))}.",
     )
+    arriving.add_options(add)
     add("--baseline", metavar="HOST", help="Name of the host of the baseline. Default: the measured fastest.")
     add(
         "--report-dir",

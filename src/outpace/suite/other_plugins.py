@@ -12,8 +12,10 @@ import pytest
 
 from outpace.ground.errors import UsageError
 
-SWEEPS, MEASURES, JUDGES = "sweep_host", "measurement", "measured"
-"""The fixtures of what measures a host's capacity, of what measures a strategy, and of what judges it."""
+SWEEPS, MEASURES, JUDGES, LOADS = "sweep_host", "measurement", "measured", "load"
+"""The fixtures of what measures a host's capacity, a strategy, what judges it, and what lets requests arrive."""
+
+STAGES = (SWEEPS, MEASURES, LOADS, JUDGES)
 
 REFUSAL = (
     "This session shares its tests out among processes (pytest-xdist: -n or --dist, here, in PYTEST_ADDOPTS or in an "
@@ -24,11 +26,16 @@ _REFUSED = "outpace_refused"
 
 def measures(items: Sequence[pytest.Item]) -> bool:
     """Whether any of ``items`` measures hosts."""
-    return any({SWEEPS, MEASURES} & _fixtures(item) for item in items)
+    return any({SWEEPS, MEASURES, LOADS} & _fixtures(item) for item in items)
+
+
+def loads(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those of ``items`` that let requests arrive."""
+    return [item for item in items if LOADS in _fixtures(item)]
 
 
 def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Sequence[str]) -> None:
-    """Put capacity before strategies before what judges them, each in the order in which it was asked for.
+    """Put capacity before strategies, loads and what judges strategies, each in the order in which it was asked for.
 
     The places that they take among other tests stay what they are.
     """
@@ -37,8 +44,8 @@ def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Seq
     for place, item in enumerate(items):
         fixtures = _fixtures(item)
         last = item.get_closest_marker("outpace_last") is not None
-        if last or {SWEEPS, MEASURES, JUDGES} & fixtures:
-            stage = 3 if last else 2 if JUDGES in fixtures else 1 if MEASURES in fixtures else 0
+        if last or {SWEEPS, MEASURES, JUDGES, LOADS} & fixtures:
+            stage = 4 if last else next(at for at, each in enumerate(STAGES) if each in fixtures)
             params = getattr(getattr(item, "callspec", None), "params", {})
             of = params.get("strategy", params.get("host"))
             stages[place] = stage, order.index(of) if of in order else len(order)

@@ -18,6 +18,7 @@ from outpace.ground.documents import require_writable
 from outpace.ground.errors import OutpaceError, UsageError
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
+from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.sweep import sweep, write_capacities
@@ -39,6 +40,7 @@ class State:
         self.progress = Progress(config, asked.rounds, len(asked.strategies), open_ended=asked.within is not None)
         self.session: Session | None = None
         self.measurements: dict[str, Measurement] = {}
+        self.loads: dict[str, LoadMeasurement] = {}
         self.swept: list[str] = []
 
     def measurement(self, strategy: str) -> Measurement:
@@ -56,6 +58,15 @@ class State:
                 on_round=self.progress.round_done,
             )
         return self.measurements[strategy]
+
+    def load(self, strategy: str) -> LoadMeasurement:
+        """The measurement of what arrives under ``strategy``."""
+        assert self.session is not None
+        assert self.asked.load is not None
+        self.loads[strategy] = LoadMeasurement(
+            self.session, strategy, self.asked.load, report_dir=self.asked.report_dir
+        )
+        return self.loads[strategy]
 
     def sweep(self, host: str) -> Capacity:
         """Measure the capacity of ``host``, and keep it beside the reports."""
@@ -107,13 +118,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "recording" in metafunc.fixturenames and "replayed_strategy" in metafunc.fixturenames:
         metafunc.parametrize("recording", asked.recordings, ids=lambda path: path.stem, scope="session")
         metafunc.parametrize("replayed_strategy", asked.replayed, scope="session")
+    if other_plugins.LOADS in metafunc.fixturenames:
+        metafunc.parametrize("strategy", asked.loaded, scope="session")
     if "sweep_host" in metafunc.fixturenames:
         metafunc.parametrize("host", asked.hosts, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave replays out where live hosts are measured."""
+    """Leave loads out where nothing arrives, and replays where live hosts are measured."""
+    if config.stash[_state_key].asked.load is None:
+        loads = other_plugins.loads(items)
+        items[:] = [item for item in items if item not in loads]
+        config.hook.pytest_deselected(items=loads)
     if other_plugins.measures(items) and config.stash[_state_key].asked.settings.recording is None:
         replays = [item for item in items if item.get_closest_marker("outpace_replays")]
         items[:] = [item for item in items if item not in replays]
@@ -124,7 +141,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Put what measures in its order, whatever has been made of it, and keep it out of workers."""
     asked = session.config.stash[_state_key].asked
-    other_plugins.put_in_order(session.items, asked.hosts, asked.strategies)
+    strategies = dict.fromkeys((*asked.loaded, *asked.strategies))
+    other_plugins.put_in_order(session.items, asked.hosts, list(strategies))
     if other_plugins.measures(session.items):
         other_plugins.refuse_in_a_worker(session.config, session.items)
 
@@ -167,6 +185,15 @@ def measurement(strategy: str, pytestconfig: pytest.Config) -> Measurement:
     state = pytestconfig.stash[_state_key]
     state.progress.follow(state.measurement(strategy))
     return state.measurement(strategy)
+
+
+@pytest.fixture
+def load(strategy: str, pytestconfig: pytest.Config) -> LoadMeasurement:
+    """The measurement of what arrives under one strategy, or on the best single host, in this session."""
+    state = pytestconfig.stash[_state_key]
+    found = state.load(strategy)
+    state.progress.follow(found)
+    return found
 
 
 @pytest.fixture
@@ -234,7 +261,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -> None:
     """Write the pages for people; that they cannot be written loses nothing, as they can be built from the reports."""
     measured = [each for each in state.measurements.values() if each.rounds]
-    if not measured:
+    if not measured and not any(each.rounds for each in state.loads.values()):
         return
     try:
         paths = publish(state.asked.report_dir, [each.comparison() for each in measured], invocation)
@@ -249,7 +276,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Write what was measured below the tests' results."""
     state = config.stash.get(_state_key, None)
     if state is not None and state.session is not None:
-        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept)
+        loads = [each for each in state.loads.values() if each.rounds]
+        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept, loads)
         if state.asked.pages:
             others = [each.command for each in config.pluginmanager.get_plugins() if isinstance(each, Invocation)]
             asked = others[0] if others else shlex.join(["pytest", *map(str, config.invocation_params.args)])

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
+from typing import Protocol
 
 import pytest
 
 from outpace.measure.measurement import Measurement
+
+
+class Followed(Protocol):
+    """What progress is told of."""
+
+    strategy: str
+    phase: str
+
+    @property
+    def rounds(self) -> Sized:
+        """Those that are done."""
+        ...
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """Requests in flight, by host."""
+        ...
 
 
 class Progress:
@@ -19,10 +37,10 @@ class Progress:
         self._of = f"of at most {rounds}" if open_ended else f"of {rounds}"
         self._rounds_in_all, self._rounds_done = rounds * strategies, 0
         self._began = time.monotonic()
-        self._measurement: Measurement | None = None
+        self._measurement: Followed | None = None
         self._shown = False
 
-    def follow(self, measurement: Measurement) -> None:
+    def follow(self, measurement: Followed) -> None:
         """Tell of ``measurement`` from now on."""
         if self._measurement is None:
             self._began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import pytest
@@ -12,36 +11,45 @@ from outpace.judge.comparison import Comparison, HostFigures
 from outpace.judge.gate import Verdict, Word, judge_gain
 from outpace.judge.ranking import Best, best, in_words, ranked
 from outpace.judge.stats import Interval
+from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.report.answer import claim, noun_of, verdict
-from outpace.report.words import capital, visible
+from outpace.report.words import capital
+from outpace.suite.load_summary import write_loads
+from outpace.suite.wrapped import write_wrapped
 
-WIDTH = 80
 LEAST_GAIN = 1.0
 WOULD_HAVE: dict[Word, str] = {"pass": "passed", "fail": "failed", "inconclusive": "been inconclusive for"}
 COLOURS = {"pass": {"green": True}, "fail": {"red": True}, "inconclusive": {"yellow": True}}
 
 
 def write_summary(
-    reporter: pytest.TerminalReporter, session: Session, measurements: Sequence[Measurement], swept: Sequence[str]
+    reporter: pytest.TerminalReporter,
+    session: Session,
+    measurements: Sequence[Measurement],
+    swept: Sequence[str],
+    loads: Sequence[LoadMeasurement] = (),
 ) -> None:
     """Write hosts, what concurrency does to those that were swept, a row a strategy, and where the reports lie.
 
-    With ``-q`` it is one line, with ``-v`` each strategy's latest requests are told too.
+    What arrived is told first. With ``-q`` it is one line, with ``-v`` each strategy's latest requests are told too.
     """
     measured = [(each, each.comparison()) for each in measurements if each.rounds]
     found = best([comparison for _, comparison in measured])
     if reporter.verbosity < 0:
         reporter.ensure_newline()
-        reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
+        if measured or not loads:
+            reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
+        write_loads(reporter, loads)
         return
     reporter.section("outpace")
+    write_loads(reporter, loads)
     comparisons = [comparison for _, comparison in measured]
     _write_claim(reporter, session, comparisons)
     _write_hosts(reporter, session, swept)
     if not measured:
-        if not swept:
+        if not swept and not loads:
             reporter.write_line("No round was finished.")
         return
     reporter.write_line("")
@@ -53,9 +61,9 @@ def write_summary(
             _write_requests(reporter, each)
     reporter.write_line("")
     if found is not None:
-        _write_wrapped(reporter, in_words(found), "", "  ")
+        write_wrapped(reporter, in_words(found), "", "  ")
     if all(each.judged(comparison).least_gain is None for each, comparison in measured):
-        _write_wrapped(reporter, _gate_not_asked(comparisons), "", "  ")
+        write_wrapped(reporter, _gate_not_asked(comparisons), "", "  ")
     _write_legend(reporter, session)
     for folder in dict.fromkeys(each.path.parent for each, _ in measured):
         reporter.write_line(f"reports: {folder / 'report-<strategy>.json'}")
@@ -66,20 +74,20 @@ def _write_hosts(reporter: pytest.TerminalReporter, session: Session, swept: Seq
     for host in session.origin.hosts:
         baseline = " (baseline)" if host.name == session.baseline_host else ""
         version = f" {host.engine_version}" if host.engine_version else ""
-        _write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
+        write_wrapped(reporter, f"{host.name}{baseline}: {host.engine}{version}, {host.model}, {host.url}", "", "  ")
     for name in swept:
         capacity = session.knowledge.capacities[name]
         levels = [(level.in_flight, level.took_ms / 1000) for level in capacity.levels if level.took_ms is not None]
         cost = ", ".join(f"{in_flight} in flight {took_s:.1f} s" for in_flight, took_s in levels)
         said = f"{name} {capacity.kind}, limit {capacity.limit}. {capacity.reason} It took: {cost}."
-        _write_wrapped(reporter, said, "", "  ")
+        write_wrapped(reporter, said, "", "  ")
 
 
 def _write_legend(reporter: pytest.TerminalReporter, session: Session) -> None:
     """What the columns mean."""
     best = session.best_alone
     if best is not None:
-        _write_wrapped(reporter, f"best alone: {best.host} with {best.in_flight} in flight, {best.found}", "", "  ")
+        write_wrapped(reporter, f"best alone: {best.host} with {best.in_flight} in flight, {best.found}", "", "  ")
         reporter.write_line("gain: makespan of the best alone / makespan; above 1 the others add to it")
     reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
     reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
@@ -93,7 +101,7 @@ def _write_claim(reporter: pytest.TerminalReporter, session: Session, comparison
         noun = noun_of(host.url for host in hosts)
         said = capital(claim(told[0], len(hosts), noun, prompts, session.baseline_host))
         what = capital((*verdict(told[0]), ", under ", told[0].strategy))
-        _write_wrapped(reporter, f"{''.join(said)}. {''.join(what)}.", "", "")
+        write_wrapped(reporter, f"{''.join(said)}. {''.join(what)}.", "", "")
         reporter.write_line("")
 
 
@@ -140,7 +148,7 @@ def _write_requests(reporter: pytest.TerminalReporter, measurement: Measurement)
         first = "" if request.first_token_ms is None else f", first token after {request.first_token_ms:.0f} ms"
         what = f"{request.wall_ms:.0f} ms{first}{tokens}" if request.error is None else request.error
         line = f"prompt {request.prompt} on {request.host or 'no host'} at {request.start_ms or 0:.0f} ms: {what}"
-        _write_wrapped(reporter, line, "    ", "      ")
+        write_wrapped(reporter, line, "    ", "      ")
 
 
 def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement, comparison: Comparison) -> None:
@@ -154,14 +162,14 @@ def _write_strategy(reporter: pytest.TerminalReporter, measurement: Measurement,
         efficiency = f", efficiency {comparison.dispatch_efficiency:.2f}" if known else ""
         reporter.write_line(f"  speedup {comparison.speedup:.2f}x{efficiency}")
     for name, host in comparison.hosts.items():
-        _write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
+        write_wrapped(reporter, f"{name}: {_host_line(host)}", "  ", "    ")
     if judged.verdict != "pass":
-        _write_wrapped(reporter, judged.reason)
-        _write_wrapped(reporter, _what_to_try(measurement, comparison, judged))
+        write_wrapped(reporter, judged.reason)
+        write_wrapped(reporter, _what_to_try(measurement, comparison, judged))
     for note in comparison.notes:
-        _write_wrapped(reporter, note)
+        write_wrapped(reporter, note)
     if comparison.ratio_per_token is not None:
-        _write_wrapped(reporter, f"Ratio a token: {comparison.ratio_per_token:.3f}.")
+        write_wrapped(reporter, f"Ratio a token: {comparison.ratio_per_token:.3f}.")
 
 
 def _what_to_try(measurement: Measurement, comparison: Comparison, verdict: Verdict) -> str:
@@ -186,11 +194,3 @@ def _host_line(host: HostFigures) -> str:
     if host.network_share is not None:
         parts.append(f"network {host.network_share:.1%}")
     return ", ".join(parts)
-
-
-def _write_wrapped(
-    reporter: pytest.TerminalReporter, text: str, first_indent: str = "    ", next_indent: str = "    "
-) -> None:
-    # Models and errors are named by machines that may lie: nothing in them reaches the terminal as a command.
-    for line in textwrap.wrap(visible(text), WIDTH, initial_indent=first_indent, subsequent_indent=next_indent):
-        reporter.write_line(line)

@@ -92,26 +92,32 @@ def parse_period_s(text: str) -> float:
 
 
 def arriving(
-    work: Workload, arrivals: Arrivals, *, seed: int, for_s: float | None = None, requests: int | None = None
+    work: Workload,
+    arrivals: Arrivals,
+    *,
+    seed: int,
+    for_s: float | None = None,
+    requests: int | None = None,
+    own_prompts: bool = False,
 ) -> Workload:
     """``work`` as it arrives within ``for_s`` seconds, or until there are so many ``requests``: one of them is given.
 
     The prompts of ``work`` come in their order, again and again; those of a trace are made to its sizes, and a trace
-    may be played to its end. Raises ``ArrivalsError``.
+    may be played to its end. With ``own_prompts`` a trace tells the times alone, as whoever answers knows no others.
+    Raises ``ArrivalsError``.
     """
     if for_s is not None and requests is not None:
         raise ArrivalsError("--for and --requests both say when arrivals end; give one of them.")
-    if arrivals.trace is not None:
+    if arrivals.trace is not None and not own_prompts:
         prompts = _of_trace(traces.read(arrivals.trace), arrivals.speed, seed)
+    elif arrivals.trace is not None:
+        prompts = _again_and_again(work, (each.due_ms / arrivals.speed for each in traces.read(arrivals.trace)))
     elif for_s is None and requests is None:
         raise ArrivalsError(
             "--arrivals: say how long requests arrive, such as --for=2min, or how many: --requests=100."
         )
     else:
-        prompts = (
-            replace(work.prompts[index % len(work.prompts)], index=index, due_ms=due_s * 1000)
-            for index, due_s in enumerate(accumulate(arrivals.gaps_s(seed)))
-        )
+        prompts = _again_and_again(work, (due_s * 1000 for due_s in accumulate(arrivals.gaps_s(seed))))
     if for_s is not None:
         prompts = takewhile(lambda prompt: prompt.due_ms < for_s * 1000, prompts)
     found = tuple(islice(prompts, MOST_REQUESTS + 1 if requests is None else requests))
@@ -122,6 +128,11 @@ def arriving(
             f"--arrivals: more than {MOST_REQUESTS} requests would arrive; ask for fewer with --for or --requests."
         )
     return Workload(found, work.generation)
+
+
+def _again_and_again(work: Workload, due_ms: Iterable[float]) -> Iterator[Prompt]:
+    for index, at_ms in enumerate(due_ms):
+        yield replace(work.prompts[index % len(work.prompts)], index=index, due_ms=at_ms)
 
 
 def _of_trace(requests: Iterable[traces.TracedRequest], speed: float, seed: int) -> Iterator[Prompt]:

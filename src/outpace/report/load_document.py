@@ -1,0 +1,101 @@
+"""The report of a load: one run of requests that arrive, valid against ``schemas/load.schema.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import outpace
+from outpace.ground.documents import read_json, write_json
+from outpace.ground.records import BestAlone, Run
+from outpace.judge.load import LoadFigures
+from outpace.judge.quantiles import Estimate
+from outpace.report.document import Origin
+from outpace.workload.prompts import Workload
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for: ``arrivals`` as a user writes them, which made ``work``, under ``strategy``."""
+
+    strategy: str
+    arrivals: str
+    work: Workload
+    queue: int | None
+
+
+def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found: LoadFigures) -> dict[str, Any]:
+    """The report of ``run`` as a document; ``alone`` is whose run it is, where that is the best single host's."""
+    generation = asked.work.generation
+    verdict, reason = found.verdict()
+    late = found.lateness
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": origin.created,
+        "outpace": outpace.__version__,
+        "source": origin.source,
+        "machine": origin.machine,
+        "strategy": asked.strategy,
+        "best_alone": alone and asdict(alone),
+        "hosts": [asdict(host) for host in origin.hosts],
+        "workload": {
+            "prompts": len(asked.work.prompts),
+            "sha256": asked.work.sha256,
+            "max_tokens": generation.max_tokens,
+            "temperature": generation.temperature,
+            "seed": generation.seed,
+        },
+        "arrivals": {"asked": asked.arrivals, "queue": asked.queue},
+        "summary": {
+            "requests": found.requests,
+            "unanswered": found.unanswered,
+            "warm_up": found.warm_up,
+            **{name: _estimates(each) for name, each in found.latencies.items()},
+            "goodput": _rounded(found.goodput_per_s, 6),
+            "rate": _rounded(found.rate_per_s, 6),
+            "lateness_ms": {
+                "mean": _rounded(late.mean_ms),
+                "p99": _rounded(late.p99_ms),
+                "worst": _rounded(late.worst_ms),
+            },
+            "steady": found.steady,
+            "void": found.void,
+        },
+        "slo": [
+            {"figure": one.figure, "quantile": one.quantile, "limit_ms": one.limit_ms, "kept": kept}
+            for one, kept in found.kept
+        ],
+        "gate": {"verdict": verdict, "reason": reason} if found.kept else None,
+        "makespan_ms": _rounded(run.makespan_ms),
+        "lag_ms": _rounded(run.lag_ms),
+        "requests": [_in_microseconds(asdict(request)) for request in run.requests],
+        "failed_attempts": [_in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+    }
+
+
+def _estimates(found: dict[str, Estimate]) -> dict[str, Any]:
+    return {name: {key: _rounded(value) for key, value in asdict(each).items()} for name, each in found.items()}
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    """Validate ``document`` and put it at ``path`` whole.
+
+    Raises ``DocumentInvalid`` and, where the folder cannot be written, ``OSError``.
+    """
+    write_json(path, document, "load")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read and validate a report of a load; raises ``DocumentInvalid`` that says what is wrong and where."""
+    return read_json(path, "load")

@@ -1,0 +1,46 @@
+"""What arrived, in the terminal: one sentence, then each strategy and the best single host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from outpace.measure.load import LoadMeasurement
+from outpace.report import load_page
+from outpace.report.words import ms
+from outpace.suite.wrapped import write_wrapped
+
+LATENCIES = (("first token", "ttft_ms"), ("a token", "tpot_ms"), ("whole answer", "e2e_ms"))
+QUANTILES = ("p50", "p95", "p99")
+
+
+def write_loads(reporter: pytest.TerminalReporter, loads: Sequence[LoadMeasurement]) -> None:
+    """Write what ``loads`` tell, the sentence alone with ``-q``; nothing where none was measured."""
+    documents = [each.document for each in loads if each.document is not None]
+    if not documents:
+        return
+    quiet = reporter.verbosity < 0
+    write_wrapped(reporter, "".join(("outpace: " if quiet else "", *load_page.sentence(documents))), "", "  ")
+    if quiet:
+        return
+    reporter.write_line("")
+    for document in documents:
+        summary = document["summary"]
+        name = "".join(load_page.name_of(document))
+        good = "" if summary["goodput"] is None else f", {60 * summary['goodput']:.1f} good ones a minute"
+        write_wrapped(reporter, f"{name}: {summary['requests']} requests{good}, {summary['steady']}", "", "  ")
+        for what, figure in LATENCIES:
+            told = ", ".join(f"{each} {_said(summary[figure][each])}" for each in QUANTILES)
+            write_wrapped(reporter, f"{what}: {told}", "  ", "    ")
+        if document["gate"] is not None:
+            write_wrapped(reporter, f"{document['gate']['verdict']}: {document['gate']['reason']}", "  ", "    ")
+    for folder in dict.fromkeys(each.path.parent for each in loads):
+        reporter.write_line(f"reports: {folder / 'load-<strategy>.json'}")
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return f"takes {found['requests_needed']} requests"
+    return f"{ms(found['value'])} ({ms(found['low'])} to {ms(found['high'])})"
