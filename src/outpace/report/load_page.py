@@ -15,7 +15,11 @@ from outpace.report.words import Foreign, Words, counted_in_words, ms
 Document = Mapping[str, Any]
 
 HEAD = "Requests that arrive"
-VERBS = {"keeps": ("keeps", "keep"), "breaks": ("breaks", "break"), "open": ("does not yet show", "do not yet show")}
+VERBS = {
+    "keeps": ("keeps", "keep"),
+    "breaks": ("does not keep", "do not keep"),
+    "open": ("does not yet show", "do not yet show"),
+}
 """Of one machine, and of several."""
 STATES = {"steady": "steady", "overload": "overload: the queue grows", "unsettled": "no steady state"}
 SHOWN = (("TTFT p50", "ttft_ms", "p50"), ("TTFT p95", "ttft_ms", "p95"), ("TPOT p95", "tpot_ms", "p95"))
@@ -25,11 +29,20 @@ ENDS = (("E2E p50", "e2e_ms", "p50"), ("E2E p95", "e2e_ms", "p95"), ("E2E p99", 
 def read_all(folder: Path) -> list[dict[str, Any]]:
     """The loads in ``folder`` that were measured with the newest, none where there is none.
 
-    Raises ``DocumentInvalid``.
+    A replay has the date of its recording, so of several replays it is the one that was written last. Raises
+    ``DocumentInvalid``.
     """
-    found = [load_document.read(path) for path in sorted(folder.glob("load-*.json"))]
-    newest = max((each["created"] for each in found), default="")
-    return [each for each in found if each["created"] == newest]
+    paths = sorted(folder.glob("load-*.json"))
+    found = [(load_document.read(path), path.stat().st_mtime) for path in paths]
+    if not found:
+        return []
+    newest = max(found, key=lambda each: (each[0]["created"], each[1]))[0]
+    return [each for each, _ in found if _session(each) == _session(newest)]
+
+
+def _session(document: Document) -> tuple[Any, ...]:
+    """What loads of one session have in common."""
+    return document["created"], document["hosts"], document["arrivals"], document["workload"]["sha256"]
 
 
 def sentence(documents: Sequence[Document]) -> Words:

@@ -1,0 +1,82 @@
+"""outpace load, from the command line: what it says, what it leaves behind, and when it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import REPOSITORY
+from outpace.command.cli import main
+from outpace.report import load_document
+
+VLLM = REPOSITORY / "bench" / "recordings" / "vllm.json"
+
+
+def load(tmp_path: Path, *more: str, arrivals: str = "poisson:60/min") -> int:
+    given = [f"--hosts=replay:{VLLM}", f"--arrivals={arrivals}", f"--report-dir={tmp_path}", "-p", "no:randomly"]
+    return main(["load", *given, *more])
+
+
+def read(tmp_path: Path, strategy: str) -> dict:
+    return load_document.read(tmp_path / f"load-{strategy}.json")
+
+
+def test_the_set_keeps_what_the_best_host_alone_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load(tmp_path, "--requests=300", "--slo=ttft:p90<2s", arrivals="constant:3/s") == 0
+    told = (
+        "At 180.0 requests a minute, two hosts under pull keep 90 % of first tokens within 2 s, laptop alone is "
+        "overloaded."
+    )
+    assert told in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "RESULT.md").read_text().startswith(f"**{told}**")
+    ours, alone = read(tmp_path, "pull"), read(tmp_path, "best-alone")
+    assert [request["due_ms"] for request in ours["requests"]] == [request["due_ms"] for request in alone["requests"]]
+    assert (ours["gate"]["verdict"], alone["gate"]["verdict"]) == ("pass", "fail")
+    assert {request["host"] for request in alone["requests"]} == {alone["best_alone"]["host"]}
+
+
+def test_a_broken_promise_fails_the_command(tmp_path: Path) -> None:
+    assert load(tmp_path, "--requests=60", "--slo=ttft:p90<1ms", "-q") == 1
+    assert read(tmp_path, "pull")["gate"]["verdict"] == "fail"
+
+
+def test_what_a_full_queue_refuses_is_in_the_report(tmp_path: Path) -> None:
+    assert load(tmp_path, "--requests=100", "--queue=2", "-q", arrivals="constant:20/s") == 0
+    errors = [request["error"] for request in read(tmp_path, "pull")["requests"]]
+    assert "queue full: 2 waited already when it came" in errors
+
+
+def test_two_replays_are_equal_to_the_last_digit(tmp_path: Path) -> None:
+    for name in ("one", "two"):  # nor does an earlier load of another kind get into the page
+        assert load(tmp_path / name, "--requests=9", "-q") == 0
+        assert load(tmp_path / name, "--requests=50", "-q", "--strategies=random", arrivals="gamma:2/s,cv=2") == 0
+    pages = [(tmp_path / name / "load-random.json").read_text() for name in ("one", "two")]
+    assert pages[0] == pages[1]
+    assert "pull" not in (tmp_path / "one" / "RESULT.md").read_text()
+
+
+def test_a_replay_plays_the_times_of_a_trace(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    rows = [{"timestamp": at, "input_length": 9, "output_length": 9} for at in (0, 40, 900, 5000)]
+    trace.write_text("\n".join(map(json.dumps, rows)))
+    assert load(tmp_path, "-q", arrivals=f"trace:{trace},speed=2x") == 0
+    assert [request["due_ms"] for request in read(tmp_path, "pull")["requests"]] == [0, 20, 450, 2500]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hosts=embedded"], "say how requests arrive"),
+        (["--arrivals=poisson:30/min"], "--for=2min"),
+        (["--arrivals=poisson:30/min", "--requests=0"], "--requests=0: write a whole number that is 1 or more"),
+        (["--arrivals=poisson:30/min", "--requests=9", "--queue=-1"], "--queue=-1"),
+        (["--arrivals=poisson:30/min", "--requests=9", "--slo=fast"], "cannot read 'fast'"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_starts(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["load", *options]) == 2
+    assert said in " ".join("".join(capsys.readouterr()).split())
