@@ -7,9 +7,9 @@ from outpace.suite.plugin import coordinator_clock
 
 
 @pytest.mark.benchmark(group="load", timer=coordinator_clock)
-def test_load(strategy: str, load: LoadMeasurement, benchmark, record_property):
-    benchmark.pedantic(load.run, setup=load.prepare, rounds=1, iterations=1)
-    found = load.figures()
+def test_load(strategy: str, loaded_run: LoadMeasurement, benchmark, record_property):
+    benchmark.pedantic(loaded_run.run, setup=loaded_run.prepare, rounds=1, iterations=1)
+    found = loaded_run.figures()
     record_property("steady", found.steady)
     if not found.kept:
         assert found.void is None, found.void

@@ -12,7 +12,7 @@ import pytest
 
 from outpace.ground.errors import UsageError
 
-SWEEPS, MEASURES, JUDGES, LOADS = "sweep_host", "measurement", "measured", "load"
+SWEEPS, MEASURES, JUDGES, LOADS = "sweep_host", "measurement", "measured", "loaded_run"
 """The fixtures of what measures a host's capacity, a strategy, what judges it, and what lets requests arrive."""
 
 STAGES = (SWEEPS, MEASURES, LOADS, JUDGES)

@@ -188,7 +188,7 @@ def measurement(strategy: str, pytestconfig: pytest.Config) -> Measurement:
 
 
 @pytest.fixture
-def load(strategy: str, pytestconfig: pytest.Config) -> LoadMeasurement:
+def loaded_run(strategy: str, pytestconfig: pytest.Config) -> LoadMeasurement:
     """The measurement of what arrives under one strategy, or on the best single host, in this session."""
     state = pytestconfig.stash[_state_key]
     found = state.load(strategy)
