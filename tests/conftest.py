@@ -8,9 +8,6 @@ from hypothesis import settings
 
 from harness import REPOSITORY
 
-LAW_SCHEDULES = {"dev": 200, "ci": 2_000, "nightly": 100_000}
-ARRIVAL_SCHEDULES = LAW_SCHEDULES | {"ci": 200}
-
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("nightly", deadline=None)

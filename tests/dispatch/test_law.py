@@ -11,19 +11,29 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import ARRIVAL_SCHEDULES, LAW_SCHEDULES
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from law import every_prompt_is_accounted_for, the_law_holds
-from law_schedules import EVERY_STRATEGY, TIMEOUTS_S, WRONG, a_healthy_host_can_do_it, arrivals, schedules, times
+from law import SPENT, every_prompt_is_accounted_for, hold_over_a_batch, the_law_holds
+from law_schedules import (
+    COUNTS,
+    EVERY_STRATEGY,
+    TIMEOUTS_S,
+    WRONG,
+    a_healthy_host_can_do_it,
+    arrivals,
+    law_over,
+    profile,
+    schedules,
+    times,
+)
 from outpace.dispatch import STRATEGIES, Limits
 from outpace.ground.records import RequestRecord
 from outpace.simulation.fault_schedule import Fault
 from synthetic import Played, Synthetic, play
 
-PROFILE = settings.get_current_profile_name()
-SPENT = {"requests": 0, "schedules": 0, "promised": 0}
+SCHEDULES = COUNTS[profile()]
+ARRIVAL_SCHEDULES = 200 if profile() == "ci" else SCHEDULES
 
 
 @given(
@@ -34,7 +44,7 @@ SPENT = {"requests": 0, "schedules": 0, "promised": 0}
     st.sampled_from([1, 3, "adaptive"]),
     st.sampled_from([None, None, 0, 1, 4]),
 )
-@settings(max_examples=ARRIVAL_SCHEDULES[PROFILE], suppress_health_check=list(HealthCheck))
+@law_over(ARRIVAL_SCHEDULES)
 def hold_under_arrivals(
     schedule: tuple[list[Synthetic], list[Fault]],
     due_ms: list[float],
@@ -49,7 +59,6 @@ def hold_under_arrivals(
     played = play(
         chosen, faults, strategy=how, prompts=prompts, timeout_s=timeout_s, limits=limits, due_ms=due_ms, queue=queue
     )
-    count(played)
     the_law_holds(played, chosen, faults, strategy, timeout_s)
     jumps_s = sum(fault.parameter or 0.0 for fault in faults if fault.kind == "jumps")
     nothing_is_sent_before_it_is_due(played, due_ms, jumps_s)
@@ -69,25 +78,11 @@ def hold_under_arrivals(
     st.sampled_from(TIMEOUTS_S),
     st.sampled_from([1, 3, "adaptive"]),
 )
-@settings(max_examples=LAW_SCHEDULES[PROFILE], suppress_health_check=list(HealthCheck))
+@law_over(SCHEDULES)
 def hold(
     schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
 ) -> None:
-    chosen, faults = schedule
-    played = play(
-        chosen, faults, strategy=WRONG.get(strategy, strategy), prompts=prompts, timeout_s=timeout_s, limits=limits
-    )
-    count(played)
-    the_law_holds(played, chosen, faults, strategy, timeout_s)
-    if a_healthy_host_can_do_it(chosen, faults, prompts, timeout_s):
-        SPENT["promised"] += 1
-        assert not played.outcome.run.failed, played.outcome.run.failed
-
-
-def count(played: Played) -> None:
-    SPENT["requests"] += played.requests
-    SPENT["schedules"] += 1
-    event(f"{len(played.outcome.run.failed)} of {len(played.outcome.answers)} failed")
+    hold_over_a_batch(schedule, prompts, strategy, timeout_s, limits)
 
 
 def nothing_is_sent_before_it_is_due(played: Played, due_ms: list[float], jumps_s: float) -> None:

@@ -6,17 +6,18 @@ import math
 
 import anyio
 import pytest
-import test_law
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from law import hold_over_a_batch
+from law_schedules import COUNTS, law_over, profile
 from outpace.dispatch import STRATEGIES, Job, Limits
 from outpace.simulation.fault_schedule import KINDS, Fault
 from synthetic import Synthetic, play
 from virtual import NumberEngine, coordinate
 from workers import Worker, dispatch, makespan_s
 
-SCHEDULES = max(10, test_law.SCHEDULES // 200)
+SCHEDULES = max(10, COUNTS[profile()] // 200)
 """A schedule of tens of prompts takes as long as many of the law's own."""
 
 
@@ -125,8 +126,8 @@ def slow_hosts_with_faults(draw: st.DrawFn) -> tuple[list[Synthetic], list[Fault
     st.sampled_from([5.0, 10.0, 30.0]),
     st.sampled_from([1, 3, 64, "adaptive"]),
 )
-@settings(max_examples=SCHEDULES, suppress_health_check=list(HealthCheck))
+@law_over(SCHEDULES)
 def test_the_law_holds_where_hosts_have_long_queues(
     schedule: tuple[list[Synthetic], list[Fault]], prompts: int, strategy: str, timeout_s: float, limits: Limits
 ) -> None:
-    test_law.hold.hypothesis.inner_test(schedule, prompts, strategy, timeout_s, limits)
+    hold_over_a_batch(schedule, prompts, strategy, timeout_s, limits)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from itertools import accumulate
 
 import anyio
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from outpace.dispatch import STRATEGIES, Job
 from outpace.simulation.fault_schedule import KINDS, Fault
 from synthetic import Synthetic
 
+COUNTS = {"dev": 200, "ci": 2_000, "nightly": 100_000}
+"""How many schedules, by the name of hypothesis' profile."""
 TIMEOUTS_S = (1.0, 5.0, 30.0)
 
 hosts = st.lists(
@@ -24,6 +27,15 @@ hosts = st.lists(
     min_size=1,
     max_size=5,
 ).map(lambda found: [Synthetic(f"h{index}", *each) for index, each in enumerate(found)])
+
+
+def law_over(count: int) -> settings:
+    """Hold it over so many schedules, however long each takes."""
+    return settings(max_examples=count, suppress_health_check=list(HealthCheck))
+
+
+def profile() -> str:
+    return settings.get_current_profile_name()
 
 
 async def send_all_to_all(job: Job) -> None:
