@@ -32,7 +32,7 @@ def sweep(session: Session, host: str) -> Capacity:
     began_s = session.now()
     levels: tuple[Level, ...] = ()
     refusals: list[Refusal] = []
-    for levels in levels_of(session, host, _blocks, refusals.append):
+    for levels in levels_of(session, host, blocks_in, refusals.append):
         spent_s = session.now() - began_s
         if told_its_story(levels) or spent_s + _next_s(levels) > MOST_S:
             break
@@ -93,7 +93,8 @@ def _measured_level(session: Session, host: str, in_flight: int, blocks: int, al
     return _level(in_flight, together, gains, (session.now() - began_s) * 1000)
 
 
-def _blocks(in_flight: int) -> int:
+def blocks_in(in_flight: int) -> int:
+    """How many blocks a level of so many in flight has."""
     return max(FEWEST_BLOCKS, min(MOST_BLOCKS, REQUESTS // in_flight))
 
 
@@ -101,7 +102,7 @@ def _next_s(levels: tuple[Level, ...]) -> float:
     """What the next level will take, if throughput stays what it is."""
     last = levels[-1]
     alone_ms, together_ms = levels[0].mean_ms, 2 * last.mean_ms
-    return _blocks(2 * last.in_flight) * (alone_ms + together_ms) / 1000
+    return blocks_in(2 * last.in_flight) * (alone_ms + together_ms) / 1000
 
 
 def _measured(session: Session, host: str, in_flight: int, block: int) -> Run:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -32,19 +33,27 @@ DEFAULT_STRATEGIES = ("sequential", "serial-per-side", "all-parallel")
 MOST_IN_FLIGHT = 1024
 
 
+class Budget(NamedTuple):
+    """How long a session may take, as it was written and in seconds."""
+
+    text: str
+    seconds: float
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """What the command line asks for; ``enforced`` are the strategies whose gate fails the session.
 
-    ``rounds`` are made, or fewer once the interval lies ``within`` that share of the ratio, if that is a number.
-    ``replayed`` are those that recordings are replayed under, whatever is measured; ``pages`` is whether people get
-    something to read beside the reports.
+    ``rounds`` are made of each strategy, or as many as fit into ``budget`` where there is one; fewer once the interval
+    lies ``within`` that share of the ratio, if that is a number. ``replayed`` are those that recordings are replayed
+    under, whatever is measured; ``pages`` is whether people get something to read beside the reports.
     """
 
     settings: Settings
     strategies: tuple[str, ...]
     rounds: int
     within: float | None
+    budget: Budget | None
     threshold: float
     least_gain: float | None
     enforced: frozenset[str]
@@ -92,6 +101,7 @@ def read_options(config: pytest.Config) -> CommandLine:
         strategies,
         rounds,
         within,
+        read_budget(option, settings),
         option.threshold,
         option.least_gain,
         _enforced(option.gate, strategies, names),
@@ -171,6 +181,21 @@ def _rounds(text: str | None, settings: Settings) -> tuple[int, float | None]:
             f"interval within 2 % of the ratio, {MOST_ROUNDS} at most."
         )
     return int(text), None
+
+
+def read_budget(option: argparse.Namespace, settings: Settings) -> Budget | None:
+    """The budget that is asked for, None where there is none; raises ``UsageError``."""
+    text = option.budget
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(s|min|h)", text)
+    if not found or not float(found[1]):
+        raise UsageError(f"--budget={text}: write a time above 0 with its unit, such as 90s, 10min or 1.5h.")
+    if option.rounds is not None:
+        raise UsageError(f"--budget={text} says how many rounds to make, and so does --rounds: give one of them.")
+    if settings.recording is not None:
+        raise UsageError(f"--budget={text} is about hosts that take time: a replay takes next to none.")
+    return Budget(text, float(found[1]) * {"s": 1, "min": 60, "h": 3600}[found[2]])
 
 
 def _limits(text: str) -> Limits:

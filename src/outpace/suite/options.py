@@ -84,6 +84,12 @@ def add_options(parser: pytest.Parser) -> None:
         f"Default: {DEFAULT_ROUNDS}; in a replay as many as the recording holds.",
     )
     add(
+        "--budget",
+        metavar="TIME",
+        help="In place of --rounds: as many rounds as fit into TIME (90s, 10min, 1.5h) with the sweeps, alike for all "
+        "strategies, by how fast the warm-up finds the hosts. Where five do not fit it says what would.",
+    )
+    add(
         "--model",
         action="append",
         metavar="NAME",

@@ -34,6 +34,11 @@ def loads(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     return [item for item in items if LOADS in _fixtures(item)]
 
 
+def asked_of(items: Sequence[pytest.Item], fixture: str, of: str) -> list[str]:
+    """Each ``of`` ("strategy", "host") that one of ``items`` with ``fixture`` is about, once."""
+    return list(dict.fromkeys(_params(item)[of] for item in items if fixture in _fixtures(item)))
+
+
 def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Sequence[str]) -> None:
     """Put capacity before strategies, loads and what judges strategies, each in the order in which it was asked for.
 
@@ -46,7 +51,7 @@ def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Seq
         last = item.get_closest_marker("outpace_last") is not None
         if last or {SWEEPS, MEASURES, JUDGES, LOADS} & fixtures:
             stage = 4 if last else next(at for at, each in enumerate(STAGES) if each in fixtures)
-            params = getattr(getattr(item, "callspec", None), "params", {})
+            params = _params(item)
             of = params.get("strategy", params.get("host"))
             stages[place] = stage, order.index(of) if of in order else len(order)
     ordered = [items[place] for place in sorted(stages, key=lambda place: stages[place])]
@@ -65,6 +70,10 @@ def require_no_refusal(worker: Any) -> None:
     """Raise ``UsageError`` where ``worker``, which is done, refused to measure."""
     if getattr(worker, "workeroutput", {}).get(_REFUSED):
         raise UsageError(REFUSAL)
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return getattr(getattr(item, "callspec", None), "params", {})
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

@@ -7,7 +7,7 @@ are the experiment's, and would be in the way of every other test run on the mac
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,8 @@ from outpace.ground.documents import require_writable
 from outpace.ground.errors import OutpaceError, UsageError
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
+from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
+from outpace.measure.forecast import forecast
 from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
@@ -42,6 +44,35 @@ class State:
         self.measurements: dict[str, Measurement] = {}
         self.loads: dict[str, LoadMeasurement] = {}
         self.swept: list[str] = []
+        self._rounds: int | None = None if asked.budget else asked.rounds
+
+    def foretell(self, items: Sequence[pytest.Item]) -> None:
+        """Say how long ``items`` will take; raises ``UsageError`` where they do not fit into the budget."""
+        assert self.session is not None
+        session, budget = self.session, self.asked.budget
+        if session.settings.recording is not None:  # which takes no time to speak of
+            return
+        self._began_s = session.now()
+        self._strategies = other_plugins.asked_of(items, other_plugins.MEASURES, "strategy")
+        to_come = forecast(session, self._strategies, other_plugins.asked_of(items, other_plugins.SWEEPS, "host"))
+        if budget is not None and (problem := to_come.too_little(*budget)):
+            raise UsageError(problem)
+        said = to_come.in_words(to_come.fitting(budget.seconds) if budget else self.asked.rounds)
+        if said:
+            most = "at most " if self.asked.within is not None else ""
+            self.progress.say(most + said)
+
+    def rounds(self) -> int:
+        """How many rounds each strategy gets; where there is a budget, as many as fit into what the sweeps left."""
+        if self._rounds is None:
+            assert self.session is not None
+            assert self.asked.budget is not None
+            left_s = self.asked.budget.seconds - (self.session.now() - self._began_s)
+            fitting = forecast(self.session, self._strategies, ()).fitting(left_s)
+            self._rounds = max(ROUNDS_FOR_AN_INTERVAL, fitting)
+            self.progress.planned(self._rounds)
+            self.progress.say(f"--budget={self.asked.budget.text}: {self._rounds} rounds of each strategy.")
+        return self._rounds
 
     def measurement(self, strategy: str) -> Measurement:
         """The measurement of ``strategy``, begun at the first call."""
@@ -173,7 +204,10 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         raise pytest.UsageError(str(error)) from error
     _open.append(state)
     try:
+        state.foretell(session.items)
         return (yield)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
     finally:
         _open.remove(state)
         state.session.__exit__()
@@ -211,7 +245,7 @@ def measured(strategy: str, pytestconfig: pytest.Config) -> Measurement | None:
 @pytest.fixture
 def rounds(pytestconfig: pytest.Config) -> int:
     """How many rounds each strategy gets, at most where its interval ends them."""
-    return pytestconfig.stash[_state_key].asked.rounds
+    return pytestconfig.stash[_state_key].rounds()
 
 
 @pytest.fixture

@@ -33,12 +33,26 @@ class Progress:
     """Tells how far the measuring is, through pytest's own reporter."""
 
     def __init__(self, config: pytest.Config, rounds: int, strategies: int = 1, *, open_ended: bool = False) -> None:
-        self._config, self._open_ended = config, open_ended
-        self._of = f"of at most {rounds}" if open_ended else f"of {rounds}"
-        self._rounds_in_all, self._rounds_done = rounds * strategies, 0
+        self._config, self._open_ended, self._strategies = config, open_ended, strategies
+        self._rounds_done = 0
+        self.planned(rounds)
         self._began = time.monotonic()
         self._measurement: Followed | None = None
         self._shown = False
+
+    def planned(self, rounds: int) -> None:
+        """So many rounds are to be made of each strategy."""
+        self._of = f"of at most {rounds}" if self._open_ended else f"of {rounds}"
+        self._rounds_in_all = rounds * self._strategies
+
+    def say(self, what: str) -> None:
+        """Leave ``what`` on a line of its own."""
+        self.clear()
+        reporter = self._reporter
+        if reporter is not None:
+            with self._uncaptured():
+                reporter.ensure_newline()
+                reporter.write_line(f"outpace: {what}")
 
     def follow(self, measurement: Followed) -> None:
         """Tell of ``measurement`` from now on."""
@@ -116,8 +130,7 @@ class Progress:
             return
         with self._uncaptured():
             if not self._on_terminal:
-                reporter.ensure_newline()
-                reporter.write_line(f"outpace: {line}")
+                self.say(line)
                 return
             if not self._shown:
                 reporter.ensure_newline()
