@@ -7,6 +7,7 @@ from collections import Counter
 import anyio
 import pytest
 
+from law_schedules import copy_all_to_all
 from outpace.dispatch import Job
 from outpace.dispatch.attempts import ATTEMPTS_A_HOST
 from outpace.ground.errors import EngineFailed
@@ -40,35 +41,20 @@ def test_a_straggler_is_not_copied_to_a_host_that_has_failed_it_so_often_already
     assert not outcome.run.failed
 
 
-async def copy_everything_everywhere(job: Job) -> None:
-    """As greedy as a strategy can be: each host gets a copy of whatever is under way, again and again."""
-
-    async def greedy(host: str) -> None:
-        while True:
-            for prompt in job.prompts:
-                await job.copy(host, prompt)
-
-    async with anyio.create_task_group() as tasks:
-        for prompt in job.prompts:
-            tasks.start_soon(job.send, job.hosts[0], prompt)
-        for host in job.hosts:
-            tasks.start_soon(greedy, host)
-
-
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_strategy_that_copies_everything_gets_no_more_attempts_than_any_other(count: int) -> None:
     async def fails(_engine: NumberEngine, _number: int, _now: float) -> None:
         raise EngineFailed("it fails")
 
     engines = [NumberEngine(name, misbehave=fails) for name in "abc"[:count]]
-    outcome, _ = coordinate(engines, copy_everything_everywhere, prompts=4)
+    outcome, _ = coordinate(engines, copy_all_to_all, prompts=4)
     assert max(spoilt(outcome).values()) == ATTEMPTS_A_HOST
     assert len(outcome.run.failed) == 4
 
 
 def test_a_copy_goes_to_one_other_host_at_a_time_and_the_first_answer_counts() -> None:
     engines = [NumberEngine(name, lambda _: 10.0) for name in "abcd"]
-    outcome, _ = coordinate(engines, copy_everything_everywhere, prompts=1)
+    outcome, _ = coordinate(engines, copy_all_to_all, prompts=1)
     assert len(outcome.run.failed_attempts) == 1
     assert outcome.run.failed_attempts[0].kind == "spent"
     assert sum(len(engine.asked) for engine in engines) == 2

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from outpace.dispatch.limits import FixedLimit
-from outpace.ground.errors import UsageError
 from outpace.ground.records import BestAlone, Run
 from outpace.judge import load
 from outpace.judge.load import LoadFigures
@@ -16,6 +15,7 @@ from outpace.measure.best_alone import find_best_alone
 from outpace.measure.session import ALONE, Session
 from outpace.recording.recording import Scene
 from outpace.report import load_document
+from outpace.report.document import written_at
 from outpace.workload.prompts import Workload
 
 BEST_ALONE = "best-alone"
@@ -89,13 +89,8 @@ class LoadMeasurement:
             outcome.run,
             self.figures(),
         )
-        try:
+        with written_at(self.path):
             load_document.write(self.path, document)
-        except OSError as error:
-            raise UsageError(
-                f"The report {self.path} cannot be written: {error.strerror or error}. Name another folder by "
-                "--report-dir."
-            ) from error
 
     def figures(self) -> LoadFigures:
         """What the latest run shows."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from outpace.dispatch import EXPECTING, Outcome, limit_of
 from outpace.dispatch.coordinator import as_known
 from outpace.ground.documents import write_whole
-from outpace.ground.errors import Unfinished, UsageError
+from outpace.ground.errors import Unfinished
 from outpace.ground.records import BASELINE, Round, Run, overhead_ratios
 from outpace.judge import interruptions
 from outpace.judge.comparison import Comparison, compare
@@ -283,13 +283,8 @@ class Measurement:
             self.replay_errors,
             fairness,
         )
-        try:
+        with document.written_at(self.path):
             document.write(self.path, report)
-        except OSError as error:
-            raise UsageError(
-                f"The report {self.path} cannot be written: {error.strerror or error}. Name another folder by "
-                "--report-dir."
-            ) from error
 
     def _keep_answers(self, outcome: Outcome) -> None:
         parts = [

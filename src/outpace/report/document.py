@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import outpace
 from outpace.ground.documents import read_json, refused, write_json
-from outpace.ground.errors import DocumentInvalid
+from outpace.ground.errors import DocumentInvalid, UsageError
 from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
 from outpace.judge.comparison import Comparison, HostFigures
 from outpace.judge.fairness import Check
@@ -82,26 +83,12 @@ def build(
     ``replay_errors`` are replayed / recorded makespan - 1 of the runs that a replay's recording holds; ``fairness``
     what must hold for the ratio to mean what it says.
     """
-    generation = origin.workload.generation
     return {
-        "schema_version": SCHEMA_VERSION,
-        "created": origin.created,
-        "outpace": outpace.__version__,
-        "source": origin.source,
-        "machine": origin.machine,
-        "strategy": comparison.strategy,
-        "hosts": [asdict(host) for host in origin.hosts],
-        "workload": {
-            "prompts": len(origin.workload.prompts),
-            "sha256": origin.workload.sha256,
-            "max_tokens": generation.max_tokens,
-            "temperature": generation.temperature,
-            "seed": generation.seed,
-        },
+        **head(SCHEMA_VERSION, origin, comparison.strategy, origin.workload),
         "rounds": [
             {
-                "overhead_ratio": _rounded(each.overhead_ratio, 6),
-                "set_gain": _rounded(each.set_gain, 6),
+                "overhead_ratio": rounded(each.overhead_ratio, 6),
+                "set_gain": rounded(each.set_gain, 6),
                 "baseline": _run(each.baseline),
                 "run": _run(each.run),
                 "alone": None if each.alone is None or each.alone is each.baseline else _run(each.alone),
@@ -113,9 +100,9 @@ def build(
             "overhead_ratio": _interval(comparison.ratio),
             "set_gain": comparison.gain and _interval(comparison.gain),
             "best_alone": comparison.best_alone and asdict(comparison.best_alone),
-            "overhead_ratio_per_token": _rounded(comparison.ratio_per_token, 6),
-            "speedup": _rounded(comparison.speedup, 6),
-            "dispatch_efficiency": _rounded(comparison.dispatch_efficiency, 6),
+            "overhead_ratio_per_token": rounded(comparison.ratio_per_token, 6),
+            "speedup": rounded(comparison.speedup, 6),
+            "dispatch_efficiency": rounded(comparison.dispatch_efficiency, 6),
             "hosts": {name: _host_figures(figures) for name, figures in comparison.hosts.items()},
             "notes": list(comparison.notes),
         },
@@ -123,16 +110,37 @@ def build(
         "fairness": [asdict(each) for each in fairness],
         "replay_error": {
             "runs": len(replay_errors),
-            "mean": _rounded(fmean(replay_errors), 6),
-            "worst": _rounded(max(replay_errors, key=abs), 6),
+            "mean": rounded(fmean(replay_errors), 6),
+            "worst": rounded(max(replay_errors, key=abs), 6),
         }
         if replay_errors
         else None,
     }
 
 
+def head(schema_version: str, origin: Origin, strategy: str, work: Workload) -> dict[str, Any]:
+    """What every report begins with: where it comes from, and what was sent to whom under which ``strategy``."""
+    generation = work.generation
+    return {
+        "schema_version": schema_version,
+        "created": origin.created,
+        "outpace": outpace.__version__,
+        "source": origin.source,
+        "machine": origin.machine,
+        "strategy": strategy,
+        "hosts": [asdict(host) for host in origin.hosts],
+        "workload": {
+            "prompts": len(work.prompts),
+            "sha256": work.sha256,
+            "max_tokens": generation.max_tokens,
+            "temperature": generation.temperature,
+            "seed": generation.seed,
+        },
+    }
+
+
 def _interval(found: Interval | None) -> dict[str, Any]:
-    ends = {key: _rounded(getattr(found, key, None), 6) for key in ("median", "low", "high")}
+    ends = {key: rounded(getattr(found, key, None), 6) for key in ("median", "low", "high")}
     return {**ends, "confidence": found.confidence if found else None}
 
 
@@ -140,11 +148,11 @@ def _run(run: Run) -> dict[str, Any]:
     return {
         "strategy": run.strategy,
         "hosts": list(run.hosts),
-        "makespan_ms": _rounded(run.makespan_ms),
-        "lower_bound_ms": _rounded(run.lower_bound_ms),
-        "lag_ms": _rounded(run.lag_ms),
-        "requests": [_in_microseconds(_in_a_batch(request)) for request in run.requests],
-        "failed_attempts": [_in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+        "makespan_ms": rounded(run.makespan_ms),
+        "lower_bound_ms": rounded(run.lower_bound_ms),
+        "lag_ms": rounded(run.lag_ms),
+        "requests": [in_microseconds(_in_a_batch(request)) for request in run.requests],
+        "failed_attempts": [in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
     }
 
 
@@ -153,14 +161,15 @@ def _host_figures(figures: HostFigures) -> dict[str, Any]:
     return {
         "requests": figures.requests,
         "added_latency_ms": added
-        and {key: _rounded(value) for key, value in zip(("mean", "min", "max"), added, strict=True)},
+        and {key: rounded(value) for key, value in zip(("mean", "min", "max"), added, strict=True)},
         "added_latency_source": figures.source,
-        "network_share": _rounded(figures.network_share, 6),
-        "ms_per_token": _rounded(figures.ms_per_token),
+        "network_share": rounded(figures.network_share, 6),
+        "ms_per_token": rounded(figures.ms_per_token),
     }
 
 
-def _rounded(value: float | None, digits: int = 3) -> float | None:
+def rounded(value: float | None, digits: int = 3) -> float | None:
+    """``value`` as a report has it."""
     return None if value is None else round(value, digits)
 
 
@@ -169,8 +178,9 @@ def _in_a_batch(request: RequestRecord) -> dict[str, Any]:
     return {name: value for name, value in asdict(request).items() if name not in ("due_ms", "late_ms")}
 
 
-def _in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: _rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
+def in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
+    """``fields`` with times to the microsecond."""
+    return {key: rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
 
 
 def rounds_from(document: dict[str, Any]) -> list[Round]:
@@ -200,6 +210,17 @@ def _run_from(found: dict[str, Any]) -> Run:
         found["lower_bound_ms"],
         found.get("lag_ms"),
     )
+
+
+@contextmanager
+def written_at(path: Path) -> Iterator[None]:
+    """A report is written to ``path`` inside; raises ``UsageError`` with what to do where that cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"The report {path} cannot be written: {error.strerror or error}. Name another folder by --report-dir."
+        ) from error
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

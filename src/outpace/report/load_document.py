@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import outpace
 from outpace.ground.documents import read_json, write_json
 from outpace.ground.records import BestAlone, Run
 from outpace.judge.load import LoadFigures
 from outpace.judge.quantiles import Estimate
-from outpace.report.document import Origin
+from outpace.report.document import Origin, head, in_microseconds, rounded
 from outpace.workload.prompts import Workload
 
 SCHEMA_VERSION = "1.0"
@@ -29,37 +28,23 @@ class Asked:
 
 def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found: LoadFigures) -> dict[str, Any]:
     """The report of ``run`` as a document; ``alone`` is whose run it is, where that is the best single host's."""
-    generation = asked.work.generation
     verdict, reason = found.verdict()
     late = found.lateness
     return {
-        "schema_version": SCHEMA_VERSION,
-        "created": origin.created,
-        "outpace": outpace.__version__,
-        "source": origin.source,
-        "machine": origin.machine,
-        "strategy": asked.strategy,
+        **head(SCHEMA_VERSION, origin, asked.strategy, asked.work),
         "best_alone": alone and asdict(alone),
-        "hosts": [asdict(host) for host in origin.hosts],
-        "workload": {
-            "prompts": len(asked.work.prompts),
-            "sha256": asked.work.sha256,
-            "max_tokens": generation.max_tokens,
-            "temperature": generation.temperature,
-            "seed": generation.seed,
-        },
         "arrivals": {"asked": asked.arrivals, "queue": asked.queue},
         "summary": {
             "requests": found.requests,
             "unanswered": found.unanswered,
             "warm_up": found.warm_up,
             **{name: _estimates(each) for name, each in found.latencies.items()},
-            "goodput": _rounded(found.goodput_per_s, 6),
-            "rate": _rounded(found.rate_per_s, 6),
+            "goodput": rounded(found.goodput_per_s, 6),
+            "rate": rounded(found.rate_per_s, 6),
             "lateness_ms": {
-                "mean": _rounded(late.mean_ms),
-                "p99": _rounded(late.p99_ms),
-                "worst": _rounded(late.worst_ms),
+                "mean": rounded(late.mean_ms),
+                "p99": rounded(late.p99_ms),
+                "worst": rounded(late.worst_ms),
             },
             "steady": found.steady,
             "void": found.void,
@@ -69,23 +54,15 @@ def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found
             for one, kept in found.kept
         ],
         "gate": {"verdict": verdict, "reason": reason} if found.kept else None,
-        "makespan_ms": _rounded(run.makespan_ms),
-        "lag_ms": _rounded(run.lag_ms),
-        "requests": [_in_microseconds(asdict(request)) for request in run.requests],
-        "failed_attempts": [_in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+        "makespan_ms": rounded(run.makespan_ms),
+        "lag_ms": rounded(run.lag_ms),
+        "requests": [in_microseconds(asdict(request)) for request in run.requests],
+        "failed_attempts": [in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
     }
 
 
 def _estimates(found: dict[str, Estimate]) -> dict[str, Any]:
-    return {name: {key: _rounded(value) for key, value in asdict(each).items()} for name, each in found.items()}
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: _rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
+    return {name: {key: rounded(value) for key, value in asdict(each).items()} for name, each in found.items()}
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
