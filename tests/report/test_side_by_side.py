@@ -14,7 +14,7 @@ from outpace.report import document, markdown
 from outpace.report.side_by_side import blocks
 
 PUBLISHED = REPOSITORY / "reports" / "phase-0"
-OURS = REPOSITORY / "reports" / "embedded"
+OURS = REPOSITORY / "reports" / "embedded-slots-1"
 
 
 def reports(folder: Path) -> dict[str, Any]:
