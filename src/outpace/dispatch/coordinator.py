@@ -6,7 +6,7 @@ replays. Every prompt ends with exactly one answer, or among the failed with its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import anyio
 
@@ -54,14 +54,16 @@ class Coordinator:
         limit: MakeLimit = as_known,
         guess: Callable[[Prompt], float | None] = lambda _: None,
         queue: int | None = None,
+        away: Collection[str] = (),
     ) -> Outcome:
         """Run ``workload`` over ``hosts``, fastest first, under ``strategy``; no prompt is sent before it is due.
 
         Runs with different ``cache_key`` share no engine's cache, where an engine can promise that. ``known`` is what
         is known of hosts; ``limit`` makes of it what a host may have in flight, where the strategy asks for room.
         ``guess`` gives the expected work of a prompt, in output tokens, where it is known better than from answers to
-        others. Where so many as ``queue`` wait to be sent, whoever comes is refused. Does not raise for what hosts do:
-        a prompt that none of them answered, or that was refused, is in the run with its error.
+        others. Where so many as ``queue`` wait to be sent, whoever comes is refused. Who is ``away`` is known to be: it
+        gets nothing until it answers a ping. Does not raise for what hosts do: a prompt that none of them answered, or
+        that was refused, is in the run with its error.
         """
         known = known or {}
         async with anyio.create_task_group() as tasks:
@@ -74,6 +76,7 @@ class Coordinator:
                 timeout_s=self._timeout_s,
                 cache_key=cache_key,
                 queue=queue,
+                away=away,
                 tasks=tasks,
             )
             self._job = job = Job(setup)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -71,9 +71,17 @@ class Health:
         self._hosts = {host: HostHealth() for host in engines}
         self.resting: set[str] = set()
         """Who gets no prompt for now, as it changes."""
+        self._standing: list[str] | None = None
 
     def __getitem__(self, host: str) -> HostHealth:
         return self._hosts[host]
+
+    @property
+    def standing(self) -> Sequence[str]:
+        """Who may get prompts now, in the order of ``engines``."""
+        if self._standing is None:  # far more prompts come than hosts do
+            self._standing = [host for host, health in self._hosts.items() if not health.resting]
+        return self._standing
 
     def is_hopeless(self, host: str) -> bool:
         """Whether nothing is to be hoped from ``host`` any more."""
@@ -86,6 +94,7 @@ class Health:
             health.down = health.down or down
             return
         self.resting.add(host)
+        self._standing = None
         self._tasks.start_soon(self._wake, host, health.rest(down=down, asked_s=asked_s))
         self._changed(host)
 
@@ -99,6 +108,7 @@ class Health:
             self._changed(host)
         health.stand()
         self.resting.discard(host)
+        self._standing = None
         self._changed(host)
 
     async def _lives(self, host: str) -> bool:

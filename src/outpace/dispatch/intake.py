@@ -32,6 +32,7 @@ class Intake:
         left: Leftovers,
     ) -> None:
         self._setup, self._signals, self._has_room, self._left = setup, signals, has_room, left
+        self._places = {host: place for place, host in enumerate(setup.engines)}
         self._to_come = deque(prompts)
         self._come: set[int] = set()
         self.arrived: list[Prompt] = []
@@ -79,7 +80,7 @@ class Intake:
                 let_in.append(prompt)
             self._signals.wake(prompt.index)
         self._signals.wake(ARRIVAL)
-        for host in filter(self._has_room, self._setup.engines):
+        for host in filter(self._has_room, self._signals.awaited(self._places)):
             self._signals.wake(host)
         self._signals.wake()
         if bound is not None and let_in:

@@ -43,6 +43,8 @@ class Job:
             setup, self._attempts, self._health, self.has_room, self._start, lambda: self.more_to_come
         )
         self._intake = Intake(setup, self.prompts, self._signals, self.has_room, self._leftovers)
+        for host in setup.away:
+            self._health.rest(host, down=True)
 
     # What strategies call.
 
@@ -109,10 +111,14 @@ class Job:
         may not have more than its share of what is unanswered, or prompts wait there while others run idle.
         """
         while not self.has_room(host) or (fair and self._health[host].in_flight >= self._setup.share(host)):
-            if self._health.is_hopeless(host) or not (patient or self.stands(host)):
+            if self._is_given_up(host) or not (patient or self.stands(host)):
                 return False
             await self._signals.wait(host)
         return True
+
+    def _is_given_up(self, host: str) -> bool:
+        """Whether nobody need wait for ``host`` any more: it shows no life, and what comes is all there."""
+        return self._health.is_hopeless(host) and not self.more_to_come
 
     def has_room(self, host: str) -> bool:
         """Whether ``host`` stands, and has fewer in flight than its limit."""
@@ -122,10 +128,15 @@ class Job:
         """Whether ``host`` may get prompts: it is not down, nor has it asked to be left alone."""
         return not self._health[host].resting
 
+    @property
+    def standing(self) -> Sequence[str]:
+        """The hosts that may get prompts, in the order of ``hosts``."""
+        return self._health.standing
+
     async def idle(self, host: str) -> bool:
         """Wait until ``host`` stands and has nothing in flight; False where it shows no life any more."""
         while not self.stands(host) or self._health[host].in_flight:
-            if self._health.is_hopeless(host):
+            if self._is_given_up(host):
                 return False
             await self._signals.wait(host)
         return True
@@ -166,6 +177,10 @@ class Job:
     def in_flight(self) -> dict[str, int]:
         """Requests in flight, by host."""
         return {host: self._health[host].in_flight for host in self.hosts}
+
+    def in_flight_at(self, host: str) -> int:
+        """Requests in flight at one host: where there are many, far quicker than at all of them."""
+        return self._health[host].in_flight
 
     async def copy(self, host: str, prompt: Prompt) -> None:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.

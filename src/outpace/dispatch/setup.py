@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
@@ -20,8 +20,8 @@ class Setup:
     """One run: ``workload`` over the hosts of ``engines``, fastest first, each within its limit of ``limits``.
 
     ``timeout_s`` is what one attempt may take. Runs with different ``cache_key`` share no engine's cache. At most
-    ``queue`` prompts may wait to be sent, where that is not None. ``tasks`` is where what goes on beside the strategy
-    runs.
+    ``queue`` prompts may wait to be sent, where that is not None. Hosts that are ``away`` get nothing until they answer
+    a ping. ``tasks`` is where what goes on beside the strategy runs.
     """
 
     workload: Workload
@@ -32,6 +32,7 @@ class Setup:
     timeout_s: float
     cache_key: str
     queue: int | None
+    away: Collection[str]
     tasks: TaskGroup
 
     def share(self, host: str) -> int:

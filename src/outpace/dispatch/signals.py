@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import anyio
 
@@ -20,6 +20,10 @@ class Signals:
         if awaited not in self._awaited:
             self._awaited[awaited] = anyio.Event()
         await self._awaited[awaited].wait()
+
+    def awaited(self, places: Mapping[str, int]) -> list[str]:
+        """Which of the hosts in ``places`` are waited for, in the order of their places."""
+        return sorted(places.keys() & self._awaited.keys(), key=places.__getitem__)
 
     def wake(self, awaited: Hashable = ANY_CHANGE) -> None:
         """Let those look again who wait for that."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from outpace.dispatch.job import Job, Strategy
@@ -14,9 +14,9 @@ Choose = Callable[[Prompt], str]
 SEED = 7
 
 
-def standing(job: Job) -> list[str]:
+def standing(job: Job) -> Sequence[str]:
     """The hosts that may get prompts, in the order in which they were named to the run; all, where none may."""
-    return [host for host in job.hosts if job.stands(host)] or list(job.hosts)
+    return job.standing or job.hosts
 
 
 def at_random(job: Job) -> Choose:
