@@ -15,7 +15,7 @@ from outpace.engines.detect import engine_for
 from outpace.ground.hosts import Host
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.host_model import Answer
-from outpace.simulation.replay_transport import ReplayTransport
+from outpace.simulation.simulated_engine import SimulatedEngine, Stage
 from outpace.workload.prompts import workload
 
 HEAD = b'{"model":"m","response":"one","done":false}\n'
@@ -27,7 +27,7 @@ ANSWER = Answer("application/x-ndjson", HEAD, REST, TOLD, 40.0, 640.0, 640.0)
 class OneAnswer:
     """A host that answers every prompt alike."""
 
-    host = SimpleNamespace(round_trip_ms=2.0, slots=4, protocol="ollama")
+    host = SimpleNamespace(round_trip_ms=2.0, slots=4, protocol="ollama", engine="ollama")
 
     @staticmethod
     def speed(in_work: int) -> float:
@@ -44,8 +44,10 @@ def replay(prompts: int, hosts: int, strategy: str) -> dict[str, float]:
     names = [f"host{number}" for number in range(hosts)]
     identity = Identity("ollama", "ollama", None, {"m": None})
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        client = Client(timeout_s=1e6, transport=ReplayTransport({f"{name}:1": OneAnswer() for name in names}, texts))
-        engines = {name: engine_for(client, Host(name, f"http://{name}:1", (name,)), identity, "m") for name in names}
+        client = Client(timeout_s=1e6)
+        speaks = {name: engine_for(client, Host(name, f"http://{name}:1", (name,)), identity, "m") for name in names}
+        stage = Stage(texts)
+        engines = {name: SimulatedEngine(speaks[name], OneAnswer(), stage, 1e6) for name in names}
         coordinator = Coordinator(engines, timeout_s=1e6)
         began = time.perf_counter()
         outcome = runner.run(coordinator.run(strategy, find_strategy(strategy), work, names, cache_key="k"))

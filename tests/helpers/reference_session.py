@@ -80,7 +80,7 @@ def virtual_session(truths: Mapping[str, Truth], **asked: Any) -> Iterator[Sessi
     """A session over engines that these are true of, by name; what else is ``asked`` are settings."""
     hosts = [Host(name, f"http://127.0.0.1:{FIRST_PORT + index}") for index, name in enumerate(truths)]
 
-    def world(settings: Settings, _stack: ExitStack) -> LiveWorld:
+    def world(settings: Settings, _stack: ExitStack, _faults: object) -> LiveWorld:
         found = LiveWorld(settings, hosts)
         found.loop_factory = VirtualLoop
         found.transport = transport = httpx.AsyncHTTPTransport(trust_env=False)

@@ -21,8 +21,8 @@ from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.fault_schedule import Fault
 from outpace.simulation.faulty_transport import FaultyTransport
 from outpace.simulation.host_model import Answer
-from outpace.simulation.replay_transport import ReplayTransport
 from outpace.workload.prompts import Generation, workload
+from replay_transport import ReplayTransport
 
 
 @dataclass(frozen=True)

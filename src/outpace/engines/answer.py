@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -35,7 +36,7 @@ class Answer:
         self._began_s = anyio.current_time()
         self._first_s: float | None = None
         self._text: list[str] = []
-        self._pieces = self._thought = 0
+        self.pieces = self._thought = 0
         self.reason: str | None = None
         """Why the engine says that it ended; None where it has not said that it has."""
 
@@ -52,7 +53,7 @@ class Answer:
     def _hear(self) -> None:
         if self._first_s is None:
             self._first_s = anyio.current_time()
-        self._pieces += 1
+        self.pieces += 1
         if self._heard:
             self._heard()
 
@@ -66,15 +67,28 @@ class Answer:
         if self.reason in BROKEN_OFF:
             raise EngineFailed(f"{self._host.name} broke its answer off: the reason that it tells is {clean(reason)}.")
 
+    def given_by(self, host: Host) -> Self:
+        """The same answer, of another ``host``."""
+        found = copy.copy(self)
+        found._host = host
+        return found
+
+    def again(self, settings: Generation, began_s: float, first_s: float | None) -> Self:
+        """The same answer, heard at another time and to another request, as a replay has it."""
+        found = copy.copy(self)
+        found._text = self._text = [joined(self._text)] if len(self._text) > 1 else self._text
+        found._settings, found._began_s, found._first_s = settings, began_s, first_s
+        return found
+
     def completion(self, told: Told, noticed: Noticed) -> Completion:
         """The whole answer with what was ``told`` of it; raises ``AnswerEmpty`` where it is none."""
         now_s = anyio.current_time()
         text = joined(self._text)
         most = self._settings.max_tokens
-        if not self._pieces:
+        if not self.pieces:
             self._require_tokens(told)
-        spoken_ms = (now_s - (self._first_s or now_s)) * 1000 if self._pieces > 1 else 0.0
-        heard = Heard(self._pieces, len(text) + self._thought, spoken_ms, (now_s - self._began_s) * 1000)
+        spoken_ms = (now_s - (self._first_s or now_s)) * 1000 if self.pieces > 1 else 0.0
+        heard = Heard(self.pieces, len(text) + self._thought, spoken_ms, (now_s - self._began_s) * 1000)
         told = believable(told, heard, most, noticed)
         noticed.answers += 1
         if self.reason in OF_ITS_OWN:

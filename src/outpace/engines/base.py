@@ -85,6 +85,34 @@ def takes(pattern: str, model: str) -> bool:
     return is_pattern(pattern) and fits
 
 
+class Stream(Protocol):
+    """One answer as it comes in."""
+
+    told: dict[str, Any]
+    """What was told beside its text, as it was sent."""
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces of text there were so far."""
+        ...
+
+    def feed(self, piece: bytes) -> None:
+        """Take in what has arrived; raises ``RequestFailed``."""
+        ...
+
+    def end(self, *, whole: bool) -> Completion:
+        """The whole answer, once all of it was fed, ``whole`` for sure or not; raises ``RequestFailed``."""
+        ...
+
+    def spoken_by(self, engine: Any) -> Stream:
+        """The same answer, given by another ``engine`` of its protocol."""
+        ...
+
+    def again(self, told: dict[str, Any], settings: Generation, began_s: float, first_s: float | None) -> Completion:
+        """As ``end``, of the same answer as it is replayed at another time; raises ``RequestFailed``."""
+        ...
+
+
 class Engine(Protocol):
     """One host's engine with one model chosen."""
 
@@ -97,12 +125,18 @@ class Engine(Protocol):
         """Whether a prompt can be kept from being answered out of a cache that an earlier run filled."""
         ...
 
-    server_includes_queue: bool
-    """Whether the server times that the engine has told so far include the wait in its queue."""
     noticed: Noticed
     """What it gave to notice."""
-    elsewhere: str | None
-    """Who answers in its place, as far as it tells; None where it does so itself."""
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Who answers in its place, as far as it tells; None where it does so itself."""
+        ...
+
+    @property
+    def server_includes_queue(self) -> bool:
+        """Whether the server times that the engine has told so far include the wait in its queue."""
+        ...
 
     async def generate(
         self, prompt: str, settings: Generation, cache_key: str, heard: Callable[[], None] | None = None
@@ -119,6 +153,14 @@ class Engine(Protocol):
 
     async def in_work(self) -> int | None:
         """How many requests the host is at, whoever sent them; None where it does not say so."""
+        ...
+
+
+class SpeakingEngine(Engine, Protocol):
+    """An engine that is spoken to in a protocol."""
+
+    def listen(self, settings: Generation, heard: Callable[[], None] | None, limit: int) -> Stream:
+        """An answer that begins now, of ``limit`` bytes at most."""
         ...
 
 

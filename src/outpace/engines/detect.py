@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from outpace.engines.base import Engine, Identity, Offer, reply_ok
+from outpace.engines.base import Engine, Identity, Offer, SpeakingEngine, reply_ok
 from outpace.engines.client import Client, Reply
 from outpace.engines.failures import clean, error_text, unauthorized
 from outpace.engines.models import choose, differently, distinct, eligible, listed, named, require_usable
@@ -54,7 +54,7 @@ async def connect(
     found = [each for each in looked.values() if not isinstance(each, HostUnusable)]
     asked = dict.fromkeys(looked, model) if isinstance(model, str) else model or {}
     models = choose(found, asked, allow_public=allow_public)
-    engines = {
+    engines: dict[str, Engine] = {
         host.name: engine_for(client, host, replace(identity, version=version or identity.version), models[host.name])
         for host, identity in found
     }
@@ -119,7 +119,7 @@ async def connect_routers(
     return found
 
 
-def engine_for(client: Client, host: Host, identity: Identity, model: str) -> Engine:
+def engine_for(client: Client, host: Host, identity: Identity, model: str) -> SpeakingEngine:
     """The engine of ``host`` with ``model`` chosen."""
     return (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(client, host, identity, model)
 

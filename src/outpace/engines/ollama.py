@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from outpace.engines.answer import Answer
-from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.base import (
+    KEPT_LOADED_S,
+    Completion,
+    Identity,
+    Stream,
+    failure_in,
+    largest_answer,
+    parse_object,
+    words,
+)
 from outpace.engines.cache_headers import heed
 from outpace.engines.client import Client
 from outpace.engines.comfort import Comfort
@@ -58,27 +68,9 @@ class OllamaEngine:
         Raises ``RequestFailed``.
         """
 
-        async def ask(body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
-            answer = Answer(self.host, settings, heard)
-            lines, context = Lines(self.host, largest_answer(prompt, settings)), _Context(self.host)
-            last: dict[str, Any] = {}
-
-            def take(line: bytes) -> None:
-                if line.strip():
-                    self._take(parse_object(self.host, line), line, answer, last)
-
-            def feed(piece: bytes) -> None:
-                for line in lines.feed(context.left_out_of(piece)):
-                    take(line)
-
-            whole = await self._client.post(self.host, "/api/generate", body, feed, partial(heed, self.noticed))
-            try:
-                take(lines.rest())
-            except AnswerUnreadable as error:
-                raise BodyCut(f"{self.host.name} ended its answer inside of a line.") from error
-            if not last:
-                self._raise_for_no_end(whole=whole)
-            return answer, last
+        async def ask(body: dict[str, Any]) -> tuple[Stream, bool]:
+            stream, note = self.listen(settings, heard, largest_answer(prompt, settings)), partial(heed, self.noticed)
+            return stream, await self._client.post(self.host, "/api/generate", body, stream.feed, note)
 
         needed = {
             "model": self.model,
@@ -91,35 +83,85 @@ class OllamaEngine:
             },
         }
         wanted = {} if self.identity.offer(self.model).kept else {"keep_alive": KEPT_LOADED_S}
-        answer, last = await self._comfort.ask(needed, wanted, ask)
-        return answer.completion(self._told(last), self.noticed)
+        stream, whole = await self._comfort.ask(needed, wanted, ask)
+        return stream.end(whole=whole)
 
-    def _take(self, part: dict[str, Any], line: bytes, answer: Answer, last: dict[str, Any]) -> None:
-        if b"error" in line and (error := failure_in(self.host, part, line)):
+    def listen(self, settings: Generation, heard: Callable[[], None] | None, limit: int) -> Stream:
+        """An answer that begins now, of ``limit`` bytes at most, but for its context."""
+        return _Stream(self, Answer(self.host, settings, heard), limit)
+
+
+class _Stream:
+    """What the lines of one answer mean."""
+
+    def __init__(self, engine: OllamaEngine, answer: Answer, limit: int) -> None:
+        self._engine, self._host, self._answer = engine, engine.host, answer
+        self._lines, self._context = Lines(engine.host, limit), _Context(engine.host)
+        self.told: dict[str, Any] = {}
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces of text there were so far."""
+        return self._answer.pieces
+
+    def feed(self, piece: bytes) -> None:
+        """Take in what has arrived; raises ``RequestFailed``."""
+        for line in self._lines.feed(self._context.left_out_of(piece)):
+            self._take(line)
+
+    def end(self, *, whole: bool) -> Completion:
+        """The whole answer, once all of it was fed; raises ``RequestFailed``."""
+        try:
+            self._take(self._lines.rest())
+        except AnswerUnreadable as error:
+            raise BodyCut(f"{self._host.name} ended its answer inside of a line.") from error
+        return self._completed(self.told, self._answer, whole=whole)
+
+    def spoken_by(self, engine: OllamaEngine) -> Stream:
+        """The same answer, given by another ``engine`` of its protocol."""
+        found = copy.copy(self)
+        found._engine, found._host, found._answer = engine, engine.host, self._answer.given_by(engine.host)
+        return found
+
+    def again(self, told: dict[str, Any], settings: Generation, began_s: float, first_s: float | None) -> Completion:
+        """As ``end``, of the same answer as it is replayed at another time; raises ``RequestFailed``."""
+        return self._completed(told, self._answer.again(settings, began_s, first_s), whole=False)
+
+    def _completed(self, told: dict[str, Any], answer: Answer, *, whole: bool) -> Completion:
+        if not told:
+            self._raise_for_no_end(whole=whole)
+        if isinstance(remote := told.get("remote_host"), str) and remote:
+            self._engine.elsewhere = clean(remote)
+        return answer.completion(self._read(told), self._engine.noticed)
+
+    def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        part = parse_object(self._host, line)
+        if b"error" in line and (error := failure_in(self._host, part, line)):
             raise error
         if text := words(part.get("response")):
-            answer.say(text)
+            self._answer.say(text)
         elif thought := words(part.get("thinking")):
-            answer.think(thought)
+            self._answer.think(thought)
         if part.get("done") is True:
-            last.update(part)
-            if isinstance(remote := part.get("remote_host"), str) and remote:
-                self.elsewhere = clean(remote)
-            answer.end(part.get("done_reason"))
+            self.told.update(part)
+            self._answer.end(part.get("done_reason"))
 
     def _raise_for_no_end(self, *, whole: bool) -> None:
         if not whole:
-            raise BodyCut(f"{self.host.name} ended its answer without the line that says it is done.")
+            raise BodyCut(f"{self._host.name} ended its answer without the line that says it is done.")
         raise AnswerUnfinished(
-            f"{self.host.name} ended its answer in good order, but without the line that says it is done: the prompt "
+            f"{self._host.name} ended its answer in good order, but without the line that says it is done: the prompt "
             "and its answer may be longer than the context that the model has there (num_ctx)."
         )
 
-    def _told(self, last: dict[str, Any]) -> Told:
+    def _read(self, last: dict[str, Any]) -> Told:
+        noticed = self._engine.noticed
         if last.get("done_reason") in ("load", "unload"):
-            raise AnswerUnreadable(f"{self.host.name} loaded or unloaded its model instead of answering.")
+            raise AnswerUnreadable(f"{self._host.name} loaded or unloaded its model instead of answering.")
         whole, load, reading, writing = (
-            number(self.noticed, last, key, NANOSECONDS)
+            number(noticed, last, key, NANOSECONDS)
             for key in ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
         )
         queue = None
@@ -127,14 +169,14 @@ class OllamaEngine:
             parts = (load or 0.0) + (reading or 0.0) + writing
             queue = max(0.0, whole - parts)
             if parts > whole * 1.01 + 1.0:
-                self.noticed.of_answer("parts", f"durations were told whose sum is above the whole, {NOT_TOLD}")
+                noticed.of_answer("parts", f"durations were told whose sum is above the whole, {NOT_TOLD}")
                 whole = load = queue = None
         return Told(
             server_ms=whole,
             queue_ms=queue,
             load_ms=load,
-            prompt_tokens=count(self.noticed, last, "prompt_eval_count"),
-            output_tokens=count(self.noticed, last, "eval_count"),
+            prompt_tokens=count(noticed, last, "prompt_eval_count"),
+            output_tokens=count(noticed, last, "eval_count"),
         )
 
 

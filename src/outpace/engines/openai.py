@@ -5,13 +5,23 @@ llama-server, vLLM and Ollama's own ``/v1`` speak it, each with additions of its
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from outpace.engines.answer import Answer
-from outpace.engines.base import KEPT_LOADED_S, Completion, Identity, failure_in, largest_answer, parse_object, words
+from outpace.engines.base import (
+    KEPT_LOADED_S,
+    Completion,
+    Identity,
+    Stream,
+    failure_in,
+    largest_answer,
+    parse_object,
+    words,
+)
 from outpace.engines.busy import in_work
 from outpace.engines.cache_headers import heed
 from outpace.engines.client import Client
@@ -63,23 +73,18 @@ class OpenAIEngine:
     ) -> Completion:
         """Answer ``prompt``; raises ``RequestFailed``."""
 
-        async def ask(body: dict[str, Any]) -> _Stream:
-            stream = _Stream(self.host, Answer(self.host, settings, heard))
-            events = Events(self.host, largest_answer(prompt, settings))
+        async def ask(body: dict[str, Any]) -> tuple[Stream, bool]:
+            stream = self.listen(settings, heard, largest_answer(prompt, settings))
+            path, note = "/v1/chat/completions", partial(heed, self.noticed)
+            return stream, await self._client.post(self.host, path, body, stream.feed, note)
 
-            def feed(piece: bytes) -> None:
-                for event in events.feed(piece):
-                    stream.take(event)
+        needed, wanted = self._needed(prompt, settings), self._wanted(settings, cache_key)
+        stream, whole = await self._comfort.ask(needed, wanted, ask)
+        return stream.end(whole=whole)
 
-            await self._client.post(self.host, "/v1/chat/completions", body, feed, partial(heed, self.noticed))
-            for event in events.end():
-                stream.take(event)
-            return stream
-
-        stream = await self._comfort.ask(self._needed(prompt, settings), self._wanted(settings, cache_key), ask)
-        completion = stream.completed(self.noticed)
-        self.server_includes_queue &= not stream.leaves_queue_out
-        return completion
+    def listen(self, settings: Generation, heard: Callable[[], None] | None, limit: int) -> Stream:
+        """An answer that begins now, of ``limit`` bytes at most."""
+        return _Stream(self, Answer(self.host, settings, heard), limit)
 
     def _needed(self, prompt: str, settings: Generation) -> dict[str, Any]:
         return {
@@ -107,13 +112,41 @@ class OpenAIEngine:
 class _Stream:
     """What the events of one answer mean."""
 
-    def __init__(self, host: Host, answer: Answer) -> None:
-        self._host, self._answer = host, answer
-        self._told: dict[str, dict[str, Any]] = {"usage": {}, "timings": {}, "metrics": {}}
+    def __init__(self, engine: OpenAIEngine, answer: Answer, limit: int) -> None:
+        self._engine, self._host, self._answer = engine, engine.host, answer
+        self._events = Events(engine.host, limit)
+        self.told: dict[str, dict[str, Any]] = {"usage": {}, "timings": {}, "metrics": {}}
         self._ended = self._usage_last = False
 
-    def take(self, event: Event) -> None:
-        """Take in one event; raises ``RequestFailed``."""
+    @property
+    def pieces(self) -> int:
+        """How many pieces of text there were so far."""
+        return self._answer.pieces
+
+    def feed(self, piece: bytes) -> None:
+        """Take in what has arrived; raises ``RequestFailed``."""
+        for event in self._events.feed(piece):
+            self._take(event)
+
+    def end(self, *, whole: bool) -> Completion:
+        """The whole answer; raises ``RequestFailed``."""
+        for event in self._events.end():
+            self._take(event)
+        return self._completed(self.told, self._answer)
+
+    def spoken_by(self, engine: OpenAIEngine) -> Stream:
+        """The same answer, given by another ``engine`` of its protocol."""
+        found = copy.copy(self)
+        found._engine, found._host, found._answer = engine, engine.host, self._answer.given_by(engine.host)
+        return found
+
+    def again(
+        self, told: dict[str, dict[str, Any]], settings: Generation, began_s: float, first_s: float | None
+    ) -> Completion:
+        """As ``end``, of the same answer as it is replayed at another time; raises ``RequestFailed``."""
+        return self._completed(told, self._answer.again(settings, began_s, first_s))
+
+    def _take(self, event: Event) -> None:
         data = event.data
         if event.name is None:
             self._raise_for_plain(data)
@@ -127,8 +160,8 @@ class _Stream:
         if b"error" in data and (error := failure_in(self._host, found, data)):
             raise error
         for key, told in found.items():
-            if key in self._told and isinstance(told, dict):
-                self._told[key].update(told)
+            if key in self.told and isinstance(told, dict):
+                self.told[key].update(told)
         self._usage_last = isinstance(found.get("usage"), dict)
         choices = found.get("choices") or []
         if not isinstance(choices, list):
@@ -165,15 +198,15 @@ class _Stream:
         if failure := failure_in(self._host, {"error": error}, data):
             raise failure
 
-    def completed(self, noticed: Noticed) -> Completion:
+    def _completed(self, told: dict[str, dict[str, Any]], answer: Answer) -> Completion:
         """The whole answer; raises ``BodyCut`` where the engine never said that it was finished.
 
         Some never give a reason, but tell the usage and then that they are done. A bare [DONE] is no end: it is what
         llama-cpp-python sends for a request that a newer one interrupted.
         """
-        if self._answer.reason is None and not self._ended:
+        if answer.reason is None and not self._ended:
             raise BodyCut(f"{self._host.name} ended its answer without saying that it was finished.")
-        usage, timings, metrics = self._told.values()
+        noticed, usage, timings, metrics = self._engine.noticed, *told.values()
         details = usage.get("prompt_tokens_details")
         by_timings, by_metrics = (
             total(*(number(noticed, found, key) for key in keys))
@@ -182,16 +215,16 @@ class _Stream:
                 (metrics, ("time_to_first_token_ms", "generation_time_ms")),
             )
         )
-        told = Told(
-            server_ms=by_timings or by_metrics,
-            queue_ms=number(noticed, metrics, "queue_time_ms"),
-            prompt_tokens=count(noticed, usage, "prompt_tokens"),
-            output_tokens=count(noticed, usage, "completion_tokens"),
-            cached_tokens=count(noticed, details, "cached_tokens") if isinstance(details, dict) else None,
+        completion = answer.completion(
+            Told(
+                server_ms=by_timings or by_metrics,
+                queue_ms=number(noticed, metrics, "queue_time_ms"),
+                prompt_tokens=count(noticed, usage, "prompt_tokens"),
+                output_tokens=count(noticed, usage, "completion_tokens"),
+                cached_tokens=count(noticed, details, "cached_tokens") if isinstance(details, dict) else None,
+            ),
+            noticed,
         )
-        return self._answer.completion(told, noticed)
-
-    @property
-    def leaves_queue_out(self) -> bool:
-        """Whether the times that were told are llama.cpp's, whoever passes them on: without the wait for a slot."""
-        return bool(self._told["timings"])
+        # llama.cpp's own times, whoever passes them on, are without the wait for a slot.
+        self._engine.server_includes_queue &= not timings
+        return completion

@@ -70,11 +70,11 @@ class Session:
         settings = self.settings
         self._home = _here()
         with ExitStack() as stack:
-            self.world = open_world(settings, stack)
+            faults = self._faults()
+            self.world = open_world(settings, stack, faults)
             self._runner = stack.enter_context(asyncio.Runner(loop_factory=self.world.loop_factory))
             self._clock = self._runner.get_loop().time
             self._began_s, self._calendar_s = self._clock(), time.time()
-            faults = self._faults()
             client = Client(timeout_s=settings.timeout_s, patient=True, transport=self._transport(faults))
             stack.callback(lambda: self._wait(client.__aexit__()))
             self.engines = self._wait(self.world.engines(client))
@@ -247,7 +247,9 @@ class Session:
     def _transport(self, faults: ActingFaults | None) -> httpx.AsyncBaseTransport | None:
         """What the client sends through; the hosts' names are filled in once their engines are found."""
         inner = self.world.transport
-        return inner if faults is None else FaultyTransport(inner or network_transport(), faults, self._hosts)
+        if faults is None or self.settings.recording is not None:
+            return inner
+        return FaultyTransport(inner or network_transport(), faults, self._hosts)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         if self._home != _here():

@@ -16,7 +16,7 @@ import httpx
 
 from outpace.dispatch import Limits
 from outpace.engines import Client, Engine, connect, embedded
-from outpace.engines.client import authority_of, network_transport
+from outpace.engines.client import network_transport
 from outpace.engines.detect import connect_routers, engine_for
 from outpace.engines.models import by_host
 from outpace.ground.errors import UsageError
@@ -26,10 +26,11 @@ from outpace.measure.real_clock import RealLoop
 from outpace.recording.recorder import Recorder, RecordingTransport
 from outpace.recording.recording import RecordedHost, Recording, Scene
 from outpace.report.document import this_machine
+from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.fault_schedule import Fault
 from outpace.simulation.host_model import HostModel
-from outpace.simulation.replay_transport import ReplayTransport
+from outpace.simulation.simulated_engine import SimulatedEngine, Stage
 from outpace.workload.prompts import Workload, workload
 
 
@@ -97,10 +98,13 @@ class World(Protocol):
         ...
 
 
-def open_world(settings: Settings, stack: ExitStack) -> World:
-    """Find or start the hosts that ``settings`` ask for; ``stack`` ends what was started. Raises ``UsageError``."""
+def open_world(settings: Settings, stack: ExitStack, faults: ActingFaults | None = None) -> World:
+    """Find or start the hosts that ``settings`` ask for; ``stack`` ends what was started. Raises ``UsageError``.
+
+    ``faults`` act on replayed hosts; on others it is for the client's transport to let them act.
+    """
     if settings.recording is not None:
-        return ReplayedWorld(settings.recording, settings.capacities)
+        return ReplayedWorld(settings.recording, settings, faults)
     if isinstance(settings.hosts, EmbeddedHosts):
         wanted = settings.hosts
         engines = stack.enter_context(embedded.running(wanted.count, slots=wanted.slots, rtt_ms=wanted.rtt_ms))
@@ -169,24 +173,23 @@ class LiveWorld:
 class ReplayedWorld:
     """The hosts of a recording under the virtual clock: two replays are equal to the last digit, everywhere."""
 
-    def __init__(self, recording: Recording, capacities: Mapping[str, Capacity]) -> None:
-        self._capacities = capacities
+    def __init__(self, recording: Recording, settings: Settings, faults: ActingFaults | None) -> None:
+        self._recording, self._settings = recording, settings
         self.source = self.session_key = "replay"
         self.machine: dict[str, Any] | None = None
         self.loop_factory: Callable[[], asyncio.AbstractEventLoop] = VirtualLoop
         self.created = recording.created
         self.recorder: Recorder | None = None
-        self._recording = recording
-        texts = tuple(prompt.text for prompt in recording.workload.prompts)
-        models = {authority_of(_recorded(host)): HostModel(host, recording) for host in recording.hosts}
-        self._replay = ReplayTransport(models, texts)
-        self.transport: httpx.AsyncBaseTransport | None = self._replay
+        self.transport: httpx.AsyncBaseTransport | None = httpx.MockTransport(_nowhere)
+        self.stage = Stage([prompt.text for prompt in recording.workload.prompts], faults)
+        self.models = {host.name: HostModel(host, recording) for host in recording.hosts}
 
     async def engines(self, client: Client) -> dict[str, Engine]:
         """The recorded engines, of which nothing has to be found out."""
         found: dict[str, Engine] = {}
         for each in self._recording.hosts:
-            found[each.name] = engine_for(client, _recorded(each), each.identity, each.model)
+            speaks = engine_for(client, as_recorded(each), each.identity, each.model)
+            found[each.name] = SimulatedEngine(speaks, self.models[each.name], self.stage, self._settings.timeout_s)
         return found
 
     async def routers(self, _client: Client, _model: str) -> dict[str, Engine]:
@@ -196,17 +199,21 @@ class ReplayedWorld:
     def capacities(self) -> Mapping[str, Capacity]:
         """What the recorded levels say, unless it is known better."""
         hosts = [host for host in self._recording.hosts if any(level.in_flight == 1 for level in host.levels)]
-        return {host.name: classify(host.levels) for host in hosts} | dict(self._capacities)
+        return {host.name: classify(host.levels) for host in hosts} | dict(self._settings.capacities)
 
     def begin(self, scene: Scene) -> None:
         """Let the hosts be as they were in the run that ``scene`` names."""
-        self._replay.scene = scene
+        self.stage.scene = scene
 
     def recorded_makespan_ms(self, scene: Scene, hosts: Sequence[str]) -> float | None:
         """What the same run took when it was recorded."""
         return self._recording.makespan_ms(scene, tuple(hosts))
 
 
-def _recorded(host: RecordedHost) -> Host:
+def _nowhere(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("a replay has no network", request=request)
+
+
+def as_recorded(host: RecordedHost) -> Host:
     """A recorded host as one that can be spoken to; its name stands for its address, which is not looked up."""
     return Host(host.name, host.url, (str(urlsplit(host.url).hostname),))

@@ -16,10 +16,12 @@ class Work:
     is set once its client knows of the end, and gives when that is.
     """
 
-    __slots__ = ("asked_s", "began_s", "done", "marks_ms", "over", "reached_s", "told")
+    __slots__ = ("asked_s", "began_s", "done", "marks_ms", "noted", "over", "reached_s", "told")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, marks_ms: tuple[float, ...], *, told: bool) -> None:
-        self.marks_ms = marks_ms
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, marks_ms: tuple[float, ...], *, told: bool, noted: int = 0
+    ) -> None:
+        self.marks_ms, self.noted = marks_ms, noted
         self.asked_s = loop.time()
         """When it came to the host."""
         self.began_s: float | None = None
@@ -69,12 +71,12 @@ class SimulatedHost:
         self._end_timer: asyncio.TimerHandle | None = None
         self._mark_timer: asyncio.TimerHandle | None = None
 
-    def send(self, marks_ms: tuple[float, ...], *, told: bool) -> Work:
+    def send(self, marks_ms: tuple[float, ...], *, told: bool, noted: int = 0) -> Work:
         """Send a request off, which comes to the host half a trip later; otherwise as ``submit``.
 
-        Unless its client wants to be ``told``, only the first mark and the end are noted.
+        Unless its client wants to be ``told`` of each mark, only the one that is to be ``noted`` and the end are.
         """
-        work = Work(self._loop, marks_ms, told=told)
+        work = Work(self._loop, marks_ms, told=told, noted=noted)
         if self._half_trip_s:
             self._loop.call_later(self._half_trip_s, self._take_in, work)
         else:
@@ -118,8 +120,8 @@ class SimulatedHost:
             tie = next(self._ties)
             heappush(self._ends, (progress + work.marks_ms[-1], tie, work))
             self._told += bool(work.told)
-            for mark, at_ms in enumerate(work.marks_ms[: len(work.told) or 1]):
-                heappush(self._marks, (progress + at_ms, tie, work, mark))
+            for mark in range(len(work.told)) if work.told else (work.noted,):
+                heappush(self._marks, (progress + work.marks_ms[mark], tie, work, mark))
         self._rate = 1000 * self._speed(self._in_work) if self._in_work else 0.0
         while self._ends and self._ends[0][2].over:
             heappop(self._ends)
@@ -154,11 +156,11 @@ class SimulatedHost:
         self._progress_ms, self._as_of_s = progress_ms, now_s
 
     def _pass_marks(self, progress_ms: float) -> None:
-        marks = self._marks
+        marks, now_s = self._marks, self._loop.time()
         while marks and marks[0][0] <= progress_ms:
             due_ms, _, work, mark = heappop(marks)
             if not work.over:
-                reached_s = work.reached_s[mark] = self._due_s(due_ms)
+                reached_s = work.reached_s[mark] = min(self._due_s(due_ms), now_s)
                 if work.told:
                     self._tell(work.told[mark], reached_s)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 LARGEST_TIME = 2.0**53
 _NUMBER = rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -40,6 +41,27 @@ def restamp(body: bytes, protocol: str, *, queue_ms: float, stretch: float) -> b
     body = _scale(body, _OPENAI_WORK, lambda ms: round(ms * stretch, 3))
     body = _scale(body, ("time_to_first_token_ms",), lambda ms: round(ms * stretch + queue_ms, 3))
     return _scale(body, ("queue_time_ms",), lambda ms: round(ms + queue_ms, 3))
+
+
+def restamped(told: dict[str, Any], protocol: str, *, queue_ms: float, stretch: float) -> dict[str, Any]:
+    """As ``restamp``, of what was read out of such bytes: the very same numbers come of it."""
+    if protocol == "ollama":
+        found = _scaled(told, _OLLAMA_WORK, lambda nanoseconds: round(nanoseconds * stretch))
+        return _scaled(found, ("total_duration",), lambda nanoseconds: round(nanoseconds * stretch + queue_ms * 1e6))
+    found = {}
+    for name, each in told.items():
+        each = _scaled(each, _OPENAI_WORK, lambda ms: round(ms * stretch, 3))
+        each = _scaled(each, ("time_to_first_token_ms",), lambda ms: round(ms * stretch + queue_ms, 3))
+        found[name] = _scaled(each, ("queue_time_ms",), lambda ms: round(ms + queue_ms, 3))
+    return found
+
+
+def _scaled(told: dict[str, Any], names: tuple[str, ...], change: Callable[[float], float]) -> dict[str, Any]:
+    for name in names:
+        value = told.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST_TIME:
+            told = {**told, name: change(float(value))}
+    return told
 
 
 def _scale(body: bytes, names: tuple[str, ...], change: Callable[[float], float]) -> bytes:
