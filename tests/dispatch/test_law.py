@@ -18,6 +18,7 @@ from law import SPENT, every_prompt_is_accounted_for, hold_over_a_batch, the_law
 from law_schedules import (
     COUNTS,
     EVERY_STRATEGY,
+    RIGHT,
     TIMEOUTS_S,
     WRONG,
     a_healthy_host_can_do_it,
@@ -27,7 +28,7 @@ from law_schedules import (
     schedules,
     times,
 )
-from outpace.dispatch import STRATEGIES, Limits
+from outpace.dispatch import Limits
 from outpace.ground.records import RequestRecord
 from outpace.simulation.fault_schedule import Fault
 from synthetic import Played, Synthetic, play
@@ -140,7 +141,7 @@ def ends_ms(request: RequestRecord) -> float:
     st.sampled_from(["refuses", "dies", "busy", "silent"]),
     times,
     st.floats(0.001, 3.0),
-    st.sampled_from(sorted(STRATEGIES)),
+    st.sampled_from(sorted(RIGHT)),
     st.integers(1, 12),
 )
 def test_the_only_host_is_waited_for_while_it_is_away(

@@ -48,6 +48,7 @@ def the_law_holds(
     copies = strategy in COPYING
     the_record_adds_up(played, [host.name for host in chosen], copies=copies)
     assert played.left_open == 0
+    assert not played.outcome.faults
     it_ends_in_time(played, faults, prompts, len(chosen), timeout_s)
     nothing_is_tried_for_ever(played)
     each_prompt_is_at_one_host_at_a_time(played, copies=copies)

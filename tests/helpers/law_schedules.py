@@ -8,7 +8,8 @@ import anyio
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from outpace.dispatch import STRATEGIES, Job
+from outpace.dispatch import Job
+from outpace.dispatch.strategies import RULES, STRATEGIES
 from outpace.simulation.fault_schedule import KINDS, Fault
 from synthetic import Synthetic
 
@@ -61,7 +62,8 @@ async def copy_all_to_all(job: Job) -> None:
 
 
 WRONG = {"all-to-all": send_all_to_all, "copy-all": copy_all_to_all}
-EVERY_STRATEGY = [*STRATEGIES, *WRONG]
+RIGHT = [*STRATEGIES, *RULES]
+EVERY_STRATEGY = [*RIGHT, *WRONG]
 times = st.sampled_from([0.0, 0.001, 0.05, 0.3, 0.9, 1.0, 2.5, 7.0])
 
 

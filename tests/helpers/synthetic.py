@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from types import SimpleNamespace
 
 import anyio
 import httpx
@@ -20,57 +17,9 @@ from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.fault_schedule import Fault
 from outpace.simulation.faulty_transport import FaultyTransport
-from outpace.simulation.host_model import Answer
+from outpace.simulation.played import Synthetic, answer_to
 from outpace.workload.prompts import Generation, workload
 from replay_transport import ReplayTransport
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """A host that takes ``work_ms`` for any prompt, ``slots`` of them at once without slowing down.
-
-    With ``late_head`` its status comes with the first text, as most engines' does, and not as soon as it is asked.
-    """
-
-    name: str
-    work_ms: float = 1000.0
-    slots: int = 1
-    protocol: str = "ollama"
-    round_trip_ms: float = 2.0
-    late_head: bool = False
-
-    @property
-    def host(self) -> SimpleNamespace:
-        return SimpleNamespace(round_trip_ms=self.round_trip_ms, slots=self.slots, protocol=self.protocol)
-
-    @staticmethod
-    def speed(_in_work: int) -> float:
-        return 1.0
-
-    def answer(self, prompt: int, _scene: object) -> Answer:
-        head, rest = said(self.protocol, prompt)
-        return Answer("text/plain", head, rest, b"", self.work_ms / 4, self.work_ms, self.work_ms)
-
-
-def answer_to(prompt: int) -> str:
-    """The one right answer."""
-    return f"the whole answer to {prompt}."
-
-
-@cache
-def said(protocol: str, prompt: int) -> tuple[bytes, bytes]:
-    """The right answer as an engine sends it, in two pieces."""
-    words = [word + " " for word in answer_to(prompt).split()]
-    words[-1] = words[-1].strip()
-    if protocol == "ollama":
-        parts = [{"response": word, "done": False} for word in words]
-        parts.append({"response": "", "done": True, "total_duration": 1, "eval_duration": 1, "eval_count": len(words)})
-        lines = [json.dumps(part).encode() + b"\n" for part in parts]
-    else:
-        events = [{"choices": [{"delta": {"content": word}, "finish_reason": None}]} for word in words]
-        events.append({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"completion_tokens": len(words)}})
-        lines = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events] + [b"data: [DONE]\n\n"]
-    return lines[0], b"".join(lines[1:])
 
 
 class Wires(httpx.AsyncBaseTransport):
@@ -113,6 +62,9 @@ class _Wire(httpx.AsyncByteStream):
         await self._inner.aclose()
         self._wires.open -= self._open
         self._open = False
+
+
+__all__ = ["Played", "Synthetic", "Wires", "answer_to", "play"]
 
 
 @dataclass

@@ -52,7 +52,8 @@ def test_any_other_command_in_the_pages_is_run_elsewhere(command: str) -> None:
     """By CI, which calls the README's two, or by the tests of the command line."""
     ours = r"outpace (doctor --hosts=|compare bench/recordings/vllm |what-if bench/recordings/embedded.json )"
     mesh = r"umask 077$|wg |wireguard-go |ip (address|link) "  # tox -e mesh makes its own mesh by these
-    elsewhere = rf"{mesh}|printf |python3 -m venv \.tools |tox -e gate$|{ours}"
+    rule = r"pytest -p outpace.plugin examples/test_stickiest.py|outpace rules bench/recordings/"
+    elsewhere = rf"{mesh}|{rule}|printf |python3 -m venv \.tools |tox -e gate$|{ours}"
     assert re.match(elsewhere, command), f"no test runs {command}"
 
 

@@ -4,10 +4,11 @@ from outpace.dispatch.coordinator import Coordinator
 from outpace.dispatch.expectation import HostKnowledge
 from outpace.dispatch.job import Job
 from outpace.dispatch.ledger import Outcome
-from outpace.dispatch.strategies import EXPECTING, STRATEGIES, Limits, Strategy, find_strategy, limit_of
+from outpace.dispatch.strategies import EXPECTING, RULES, STRATEGIES, Limits, Strategy, adopted, find_strategy, limit_of
 
 __all__ = [
     "EXPECTING",
+    "RULES",
     "STRATEGIES",
     "Coordinator",
     "HostKnowledge",
@@ -15,6 +16,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Strategy",
+    "adopted",
     "find_strategy",
     "limit_of",
 ]

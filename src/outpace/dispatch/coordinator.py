@@ -6,7 +6,9 @@ replays. Every prompt ends with exactly one answer, or among the failed with its
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import anyio
 
@@ -36,6 +38,7 @@ class Coordinator:
     def __init__(self, engines: Mapping[str, Engine], *, timeout_s: float, watch: Watcher | None = None) -> None:
         self._engines, self._timeout_s, self._watch = engines, timeout_s, watch
         self._job: Job | None = None
+        self._memories: defaultdict[str, dict[str, Any]] = defaultdict(dict)
 
     @property
     def in_flight(self) -> dict[str, int]:
@@ -77,6 +80,7 @@ class Coordinator:
                 cache_key=cache_key,
                 queue=queue,
                 away=away,
+                memory=self._memories[name],
                 tasks=tasks,
             )
             self._job = job = Job(setup)

@@ -13,6 +13,7 @@ from outpace.dispatch.leftovers import Leftovers
 from outpace.dispatch.patience import Attempt
 from outpace.dispatch.setup import Setup
 from outpace.dispatch.signals import ANY_CHANGE, Signals
+from outpace.ground.records import RequestRecord
 from outpace.workload.prompts import Prompt
 
 
@@ -25,13 +26,15 @@ class Job:
 
     Prompts come when they are due, in a batch all of them at once. A strategy may decide on each as it comes
     (``arriving``), or let them wait and give the first to a host when it has room (``next``). Whatever it asks for, no
-    prompt is sent before it is due.
+    prompt is sent before it is due. What it puts into ``memory`` its next run in the session finds there.
     """
 
     def __init__(self, setup: Setup) -> None:
         self.prompts = tuple(sorted(setup.workload.prompts, key=lambda prompt: prompt.due_ms))
         self.hosts = tuple(setup.engines)
         self.expect = setup.expect
+        self.memory = setup.memory
+        self.timeout_s = setup.timeout_s
         self._setup, self._ledger = setup, setup.ledger
         times = len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts)
         self._limit_s = self.prompts[-1].due_ms / 1000 + setup.timeout_s * times
@@ -169,9 +172,18 @@ class Job:
         if to_come := [prompt for prompt in prompts if not self._intake.has_come(prompt)]:
             self._setup.tasks.start_soon(self._leave_when_due, sorted(to_come, key=lambda prompt: prompt.due_ms))
 
+    def blame(self, said: str) -> None:
+        """Name what the strategy itself did wrong; the run goes on."""
+        self._ledger.faults.append(said)
+
     def to_copy(self, host: str) -> list[Attempt]:
         """The attempts that are in flight on other hosts, and that ``host`` may ``copy``."""
         return self._attempts.to_copy(host)
+
+    @property
+    def finished(self) -> Sequence[RequestRecord]:
+        """What became of the prompts that are done, in the order in which they were, as it grows."""
+        return self._ledger.finished
 
     @property
     def in_flight(self) -> dict[str, int]:
@@ -229,11 +241,18 @@ class Job:
         """Use the place that was taken on ``host`` for ``prompt``."""
         try:
             answered = not self._health[host].resting and await self._attempts.answered_by(host, prompt)
+        except anyio.get_cancelled_exc_class():  # whoever waited for it does so no more: it is nobody's now
+            self._leave_if_open(prompt)
+            raise
         finally:
             self._health[host].in_flight -= 1
-        if not answered and not self._attempts.is_under_way(prompt) and not self._ledger.done(prompt):
-            self._leftovers.add(prompt)
+        if not answered:
+            self._leave_if_open(prompt)
         self._stood_or_fell(host)
+
+    def _leave_if_open(self, prompt: Prompt) -> None:
+        if not self._attempts.is_under_way(prompt) and not self._ledger.done(prompt):
+            self._leftovers.add(prompt)
 
     def _stood_or_fell(self, host: str) -> None:
         self._signals.changed(host)

@@ -19,10 +19,14 @@ Watcher = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run with the answers' texts in the order of the prompts, None where no host answered."""
+    """A run with the answers' texts in the order of the prompts, None where no host answered.
+
+    ``faults`` say what its strategy did wrong, a paragraph each.
+    """
 
     run: Run
     answers: tuple[str | None, ...]
+    faults: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -31,6 +35,10 @@ class Ledger:
     def __init__(self, name: str, prompts: Sequence[Prompt], watch: Watcher | None) -> None:
         self._name, self._prompts, self._watch = name, prompts, watch
         self._records: dict[int, RequestRecord] = {}
+        self.finished: list[RequestRecord] = []
+        """The records, in the order in which their prompts were done."""
+        self.faults: list[str] = []
+        """What the strategy did wrong."""
         self._answers: dict[int, str] = {}
         self._attempts: Counter[int] = Counter()
         self._failures: list[FailedAttempt] = []
@@ -118,7 +126,8 @@ class Ledger:
             tuple(self._records[prompt.index] for prompt in self._prompts),
             tuple(self._failures),
         )
-        return Outcome(run, tuple(self._answers.get(prompt.index) for prompt in self._prompts))
+        answers = tuple(self._answers.get(prompt.index) for prompt in self._prompts)
+        return Outcome(run, answers, tuple(self.faults))
 
     def _times_ms(self, began: float) -> tuple[float, float]:
         """When an attempt began in this run, and how long it has taken."""
@@ -127,6 +136,7 @@ class Ledger:
     def _done(self, record: RequestRecord) -> None:
         due_ms, late_ms = self._arrivals[record.prompt]
         self._records[record.prompt] = replace(record, due_ms=due_ms, late_ms=late_ms)
+        self.finished.append(self._records[record.prompt])
         self._end = anyio.current_time()
         if self._watch:
             self._watch(self._name, len(self._records), len(self._prompts))

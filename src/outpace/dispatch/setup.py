@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from anyio.abc import TaskGroup
 
@@ -21,7 +22,8 @@ class Setup:
 
     ``timeout_s`` is what one attempt may take. Runs with different ``cache_key`` share no engine's cache. At most
     ``queue`` prompts may wait to be sent, where that is not None. Hosts that are ``away`` get nothing until they answer
-    a ping. ``tasks`` is where what goes on beside the strategy runs.
+    a ping. ``memory`` is what the strategy has kept of its earlier runs. ``tasks`` is where what goes on beside the
+    strategy runs.
     """
 
     workload: Workload
@@ -33,6 +35,7 @@ class Setup:
     cache_key: str
     queue: int | None
     away: Collection[str]
+    memory: dict[str, Any]
     tasks: TaskGroup
 
     def share(self, host: str) -> int:

@@ -15,6 +15,7 @@ from outpace.engines.models import choose, differently, distinct, eligible, list
 from outpace.engines.offers import entries, names, of_ollama, of_openai, text
 from outpace.engines.ollama import OllamaEngine
 from outpace.engines.openai import OpenAIEngine
+from outpace.engines.own import identified, made, own_engine
 from outpace.ground.errors import (
     CertificateRefused,
     ConnectFailed,
@@ -23,7 +24,6 @@ from outpace.ground.errors import (
     ModelMissing,
     NetworkDown,
     RequestFailed,
-    UsageError,
 )
 from outpace.ground.hosts import Host
 
@@ -43,10 +43,10 @@ async def connect(
 ) -> dict[str, Engine]:
     """Find the engine of every host and the model that each is to use: ``model``, of all hosts or by host.
 
-    ``protocol`` ("ollama" or "openai") is taken as given, else found. An engine that is still loading is waited for,
-    ``wait_s`` seconds at most. ``version`` is taken where it is known better than the engines tell it. Raises
-    ``HostUnusable`` naming the host, ``ModelMissing`` naming its models, or ``HostNotPrivate`` where somebody else
-    answers for the model and ``allow_public`` is not set.
+    ``protocol`` ("ollama", "openai", or a user's own) is taken as given, else found. An engine that is still loading
+    is waited for, ``wait_s`` seconds at most. ``version`` is taken where it is known better than the engines tell it.
+    Raises ``HostUnusable`` naming the host, ``ModelMissing`` naming its models, or ``HostNotPrivate`` where somebody
+    else answers for the model and ``allow_public`` is not set.
     """
     looked = await look_at(client, hosts, protocol=protocol, wait_s=wait_s)
     if problems := [str(each) for each in looked.values() if isinstance(each, HostUnusable)]:
@@ -68,7 +68,7 @@ async def look_at(
 ) -> dict[str, tuple[Host, Identity] | HostUnusable]:
     """Find out which engine each of ``hosts`` has and what it offers, or why it cannot be used, by name."""
     if protocol is not None and protocol not in PROTOCOLS:
-        raise UsageError(f"--protocol={protocol}: there is no such protocol; it is one of {', '.join(PROTOCOLS)}.")
+        own_engine(protocol, PROTOCOLS)
     found: dict[str, tuple[Host, Identity] | HostUnusable] = {}
 
     async def look(host: Host) -> None:
@@ -121,6 +121,8 @@ async def connect_routers(
 
 def engine_for(client: Client, host: Host, identity: Identity, model: str) -> SpeakingEngine:
     """The engine of ``host`` with ``model`` chosen."""
+    if identity.protocol not in PROTOCOLS:
+        return made(own_engine(identity.protocol, PROTOCOLS), client, host, identity, model)
     return (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(client, host, identity, model)
 
 
@@ -144,6 +146,8 @@ async def _identify(client: Client, host: Host, protocol: str | None, wait_s: fl
 
 
 async def _probe(client: Client, host: Host, protocol: str | None, wait_s: float, *, v1: bool) -> Identity:
+    if protocol is not None and protocol not in PROTOCOLS:
+        return await identified(own_engine(protocol, PROTOCOLS), client, host, protocol)
     if protocol != "openai" and not v1 and (identity := await _probe_ollama(client, host)):
         return identity
     if protocol != "ollama" and (identity := await _probe_openai(client, host, wait_s)):

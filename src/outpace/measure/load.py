@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outpace.dispatch.limits import FixedLimit
+from outpace.ground.errors import Unfinished
 from outpace.ground.records import BestAlone, Run
 from outpace.judge import load
 from outpace.judge.load import LoadFigures
@@ -68,7 +69,10 @@ class LoadMeasurement:
         self._session.knock()
 
     def run(self) -> None:
-        """Let the requests arrive, and write the report. Raises ``UsageError`` where it cannot be written."""
+        """Let the requests arrive, and write the report. Raises ``UsageError`` where it cannot be written.
+
+        Raises ``Unfinished`` where the strategy itself did something wrong, which costs no answer.
+        """
         session, load_ = self._session, self.load
         alone = self.best_alone if self.strategy == BEST_ALONE else None
         name = self.strategy if alone is None else ALONE
@@ -91,6 +95,8 @@ class LoadMeasurement:
         )
         with written_at(self.path):
             load_document.write(self.path, document)
+        if outcome.faults:
+            raise Unfinished(f"{self.strategy} did not finish: {outcome.faults[0]}")
 
     def figures(self) -> LoadFigures:
         """What the latest run shows."""

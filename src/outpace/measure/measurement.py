@@ -80,6 +80,7 @@ class Measurement:
         """Why no round is to follow, where ``within`` decides that."""
         self._within = within
         self._moved: dict[str, str] = {}
+        self._faults: list[str] = []
         self.path = report_dir / f"report-{strategy}.json"
         self._session, self._keep = session, keep_answers
         self._threshold, self._least_gain = threshold, least_gain
@@ -148,6 +149,8 @@ class Measurement:
                 )
                 self.problem = " ".join([self.problem, *interruptions.notes([round_made]), *self._moved.values()])
                 break
+        if self.problem is None and self._faults:
+            self.problem = f"in round {len(self.rounds)}, {self._faults[0]}"
         if self._within is not None:
             self.enough = why_enough(overhead_ratios(self.rounds), self._within)
         self._write()
@@ -258,6 +261,7 @@ class Measurement:
         scene = Scene(strategy, self.strategy, len(self.rounds), part)
         outcome = self._session.run(scene)
         self._made[part] = outcome.run
+        self._faults += outcome.faults
         recorded_ms = self._session.world.recorded_makespan_ms(scene, outcome.run.hosts)
         if part != "baseline" and recorded_ms and not outcome.run.failed:
             self.replay_errors.append(outcome.run.makespan_ms / recorded_ms - 1)

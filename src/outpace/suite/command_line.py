@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from outpace.dispatch import STRATEGIES, Limits, find_strategy
-from outpace.engines import embedded
+from outpace.dispatch import RULES, STRATEGIES, Limits, adopted
+from outpace.engines import PROTOCOLS, embedded
 from outpace.ground.errors import UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, parse_routers
 from outpace.judge import capacity
@@ -131,6 +131,8 @@ def _settings(option: argparse.Namespace, routers: tuple[Host, ...]) -> Settings
         raise UsageError("--router measures a router that runs: there is none in a recording.")
     if option.redact_text and option.record is None:
         raise UsageError("--redact-text is about the recording of --record=FILE, which is not given.")
+    if option.record is not None and option.protocol not in (None, *PROTOCOLS):
+        raise UsageError(f"--record keeps what is said in the protocols {' and '.join(PROTOCOLS)} alone.")
     texts = prompts.load(option.prompts) if option.prompts else prompts.DEFAULT_PROMPTS
     return Settings(
         hosts=hosts,
@@ -161,7 +163,7 @@ def _recording(hosts: ReplayHosts) -> tuple[Recording, tuple[str, ...]]:
 def _require_own_names(routers: Sequence[Host]) -> None:
     """A report is named after its strategy or router, so no two may have one name."""
     for index, router in enumerate(routers):
-        if router.name in STRATEGIES or router.name in [other.name for other in routers[:index]]:
+        if router.name in {**STRATEGIES, **RULES} or router.name in [other.name for other in routers[:index]]:
             raise UsageError(f"--router={router.name}=…: the name is taken already; give the router one of its own.")
 
 
@@ -234,16 +236,17 @@ def _enforced(gate: str | None, strategies: tuple[str, ...], routers: Sequence[s
 
 
 def strategies_named(text: str, where: str, routers: Sequence[str] = ()) -> tuple[str, ...]:
-    """The strategies that ``text`` names, and the ``routers``; ``all`` stands for every strategy."""
+    """The strategies that ``text`` names, and the ``routers``; ``all`` and ``rules`` stand for many."""
     found: list[str] = []
     for name in (part.strip() for part in text.split(",")):
         if name == "all":
             found += STRATEGIES
+        elif name == "rules":
+            found += RULES
         elif name in routers:
             found.append(name)
         elif name:
-            find_strategy(name)
-            found.append(name)
+            found.append(adopted(name, where))
     if not found:
-        raise UsageError(f"{where} names no strategy; there are {', '.join(STRATEGIES)}, and all.")
+        raise UsageError(f"{where} names no strategy; there are {', '.join(STRATEGIES)}, all, and rules.")
     return tuple(dict.fromkeys(found))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outpace.dispatch import STRATEGIES
+from outpace.dispatch import RULES, STRATEGIES
 from outpace.engines import PROTOCOLS
 from outpace.judge.gate import DEFAULT_THRESHOLD, NOT_ENFORCED
 from outpace.measure.stopping import LEAST_ROUNDS, MOST_ROUNDS, WITHIN
@@ -44,7 +44,8 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--strategies",
         metavar="NAME,...",
-        help=f"Dispatch strategies to measure, of {', '.join(STRATEGIES)}, or all. "
+        help=f"Dispatch strategies to measure, of {', '.join(STRATEGIES)}, or all; rules for what routers do "
+        f"({', '.join(RULES)}); or your own, as mine.py:NAME or package.module:NAME. "
         f"Default: {','.join(DEFAULT_STRATEGIES)}; bench/test_regression.py replays all.",
     )
     add(
@@ -99,7 +100,8 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--protocol",
         metavar="NAME",
-        help=f"The hosts' protocol, {' or '.join(PROTOCOLS)}. Default: found from each engine's own answers.",
+        help=f"The hosts' protocol, {' or '.join(PROTOCOLS)}, or an engine of your own as mine.py:NAME or "
+        "package.module:NAME. Default: found from each engine's own answers.",
     )
     add(
         "--prompts",

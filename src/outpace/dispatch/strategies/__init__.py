@@ -6,8 +6,15 @@ What hosts do wrong is not their business; a new one is a function and a line in
 from outpace.dispatch.job import Strategy
 from outpace.dispatch.strategies.load import keep_in_flight
 from outpace.dispatch.strategies.published import all_parallel, sequential
-from outpace.dispatch.strategies.registry import EXPECTING, STRATEGIES, Limits, find_strategy, limit_of
-from outpace.dispatch.strategies.rules import RULES
+from outpace.dispatch.strategies.registry import (
+    EXPECTING,
+    RULES,
+    STRATEGIES,
+    Limits,
+    adopted,
+    find_strategy,
+    limit_of,
+)
 
 __all__ = [
     "EXPECTING",
@@ -15,6 +22,7 @@ __all__ = [
     "STRATEGIES",
     "Limits",
     "Strategy",
+    "adopted",
     "all_parallel",
     "find_strategy",
     "keep_in_flight",

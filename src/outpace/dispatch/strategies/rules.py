@@ -1,4 +1,4 @@
-"""Rules: what routers do. Each decides on a prompt as it comes, sends it at once, and never asks how fast a host is."""
+"""Rules: what routers do. Each decides on a prompt as it comes and sends it at once, whatever waits at its host."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from outpace.workload.prompts import Prompt
 
 Choose = Callable[[Prompt], str]
 """Gives the host for a prompt that has just come."""
+Rule = Callable[[Job], Choose]
+"""Makes the choice for one run; what it keeps from run to run, as a router that goes on would, is in ``job.memory``."""
 SEED = 7
 
 
@@ -19,33 +21,19 @@ def standing(job: Job) -> Sequence[str]:
     return job.standing or job.hosts
 
 
-def at_random(job: Job) -> Choose:
-    """Any host, each as likely as the other: as Open WebUI does."""
-    chance = random.Random(SEED)  # noqa: S311 - no secret
-    return lambda _: chance.choice(standing(job))
+def chance_of(job: Job) -> random.Random:
+    """Chance that goes on from run to run, and is the same in every session."""
+    chance: random.Random = job.memory.setdefault("chance", random.Random(SEED))  # noqa: S311 - no secret
+    return chance
 
 
-def least_in_flight(job: Job) -> Choose:
-    """The host with the fewest requests in flight, of several the one whose turn it is: as Olla does.
-
-    Its ``least_connections.go`` breaks ties by a cursor that goes round.
-    """
-    cursor = count()
-
-    def choose(_: Prompt) -> str:
-        hosts = standing(job)
-        first = next(cursor) % len(hosts)
-        return min([*hosts[first:], *hosts[:first]], key=job.in_flight.__getitem__)
-
-    return choose
+def cursor_of(job: Job) -> Callable[[Sequence[str]], str]:
+    """A cursor that goes round: of the hosts it is given it takes the one whose turn it is."""
+    turn = job.memory.setdefault("turn", count())
+    return lambda hosts: hosts[next(turn) % len(hosts)]
 
 
-def least_in_flight_first(job: Job) -> Choose:
-    """The host with the fewest requests in flight, of several the first: as LiteLLM's ``least_busy.py`` does."""
-    return lambda _: min(standing(job), key=job.in_flight.__getitem__)
-
-
-def send_by(rule: Callable[[Job], Choose]) -> Strategy:
+def send_by(rule: Rule) -> Strategy:
     """The strategy that sends each prompt, as it comes, where ``rule`` says."""
 
     async def strategy(job: Job) -> None:
@@ -54,10 +42,3 @@ def send_by(rule: Callable[[Job], Choose]) -> Strategy:
             job.start(choose(prompt), prompt)
 
     return strategy
-
-
-RULES = {
-    "random": at_random,
-    "least-in-flight": least_in_flight,
-    "least-in-flight-first": least_in_flight_first,
-}
