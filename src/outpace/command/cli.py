@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import outpace
-from outpace.command import compare, doctor, load, report, run, what_if
+from outpace.command import compare, doctor, load, report, rules, run, what_if
 from outpace.ground.errors import OutpaceError
 
 EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   outpace report reports             report.html and RESULT.md again, from the JSON there
   outpace compare monday today       what changed, and whether the data can show it
   outpace what-if ours.json add=b    what one more host like b would bring, by replay
+  outpace rules ours.json            which rule a router in front of them should use
 """
 
 
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"outpace {outpace.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, load, report, compare, what_if, doctor):
+    for command in (run, load, report, compare, what_if, rules, doctor):
         command.add_to(commands)
     return parser
 

@@ -108,7 +108,7 @@ def what_if(
     if times < 1 or (rounds is not None and rounds < 1):
         raise UsageError("what if: replay at least one round, and ask the prompts at least once.")
     new, said = altered_in_words(recording, changes)
-    errors = {strategy: _error(recording, strategy) for strategy in STRATEGIES}
+    errors = {strategy: replay_error(recording, strategy) for strategy in STRATEGIES}
     return [
         Outcome(
             strategy,
@@ -128,7 +128,7 @@ def _replay(recording: Recording, strategy: str, rounds: int, times: int = 1) ->
         return replayed(recording, strategy, Path(folder), rounds=rounds, work=work)
 
 
-def _error(recording: Recording, strategy: str) -> float | None:
+def replay_error(recording: Recording, strategy: str) -> float | None:
     """The worst that replays are off the makespans of ``strategy``, with its own runs left out of what they know.
 
     A replay of a run that is in the recording gives its requests their very times, and is off by next to nothing:

@@ -7,6 +7,7 @@ hidden in it and isolates what came from a document. No place of the template ca
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,11 +16,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from outpace.report.answer import answer, cautions, question
-from outpace.report.blocks import Block
+from outpace.report.blocks import Block, Section
 from outpace.report.sections import sections
 from outpace.report.story import Story
 from outpace.report.strategies import Row, outpaces
-from outpace.report.words import Foreign, Strong, visible
+from outpace.report.words import Foreign, Strong, Words, visible
 
 FILE = "report.html"
 _UNIT = re.compile(r"(\d) (ms|s)\b")
@@ -28,20 +29,27 @@ _UNIT = re.compile(r"(\d) (ms|s)\b")
 
 def render(story: Story, invocation: str | None = None) -> str:
     """The story as one page; ``invocation`` is the command that measured it. The same story gives the same bytes."""
-    told = answer(story)
-    page: str = _template().render(
+    verdict = _verdict(story.best or story.rows[0])
+    return page(question(story), answer(story), verdict, list(cautions(story)), list(sections(story, invocation)))
+
+
+def page(
+    asked: str | Words, told: Sequence[Words], verdict: str, warned: Sequence[Words], chapters: Sequence[Section]
+) -> str:
+    """A page that answers what was ``asked`` by what is ``told``, in the colour of ``verdict``, then ``chapters``."""
+    written: str = _template().render(
         title="".join(("outpace: ", *told[0])),
-        question=question(story),
+        question=asked,
         answer=told,
-        verdict=_verdict(story.best or story.rows[0]),
-        cautions=list(cautions(story)),
-        sections=list(sections(story, invocation)),
+        verdict=verdict,
+        cautions=warned,
+        sections=chapters,
         kind=_kind,
         style=Markup(_packaged("page.css")),  # noqa: S704 - a file of this package
         svg=Markup,  # what figures.canvas wrote: its texts are escaped by matplotlib and the XML writer
         lines=_lines,
     )
-    return page
+    return written
 
 
 def _verdict(row: Row) -> str:

@@ -1,0 +1,34 @@
+"""How evenly a run used its hosts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from outpace.ground.records import FailedAttempt, RequestRecord, Run
+
+
+def busy_ms(run: Run) -> dict[str, float]:
+    """For how long each host had a request in flight, in milliseconds, answered or not."""
+    spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    attempts: list[RequestRecord | FailedAttempt] = [*run.requests, *run.failed_attempts]
+    for each in attempts:
+        if each.host is not None and each.start_ms is not None:
+            spans[each.host].append((each.start_ms, each.start_ms + each.wall_ms))
+    found = dict.fromkeys(run.hosts, 0.0)
+    for host, mine in spans.items():
+        until_ms = 0.0
+        for start_ms, end_ms in sorted(mine):
+            found[host] = found.get(host, 0.0) + max(0.0, end_ms - max(start_ms, until_ms))
+            until_ms = max(until_ms, end_ms)
+    return found
+
+
+def evenness(run: Run) -> float | None:
+    """Jain's index of how long hosts were busy: 1 where all were equally, 1 / n where one of n did everything.
+
+    (sum of x) squared / (n times the sum of x squared): R. Jain, D.-M. Chiu and W. R. Hawe, "A quantitative measure of
+    fairness and discrimination for resource allocation in shared computer systems", 1984. None where none was busy.
+    """
+    found = list(busy_ms(run).values())
+    squares = sum(ms**2 for ms in found)
+    return sum(found) ** 2 / (len(found) * squares) if squares else None
