@@ -7,7 +7,7 @@ def stickiest(job):
     """Gives, for each prompt that comes, the host that its first 40 characters stand for."""
 
     def choose(prompt):
-        hosts = [host for host in job.hosts if job.stands(host)] or job.hosts
+        hosts = job.standing or job.hosts
         return hosts[crc32(prompt.text[:40].encode()) % len(hosts)]
 
     return choose

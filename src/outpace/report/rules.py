@@ -78,7 +78,7 @@ def sentence(told: Told) -> Words:
     if not finished:
         return ("No rule answered all prompts of this recording.",)
     routers = [rule for rule in finished if rule.whose and rule.name != "shortest-expected-wait"]
-    shown = list(dict.fromkeys([finished[0], *routers[:1], *routers[-1:]]))
+    shown = {rule.name: rule for rule in (finished[0], *routers[:1], *routers[-1:])}.values()
     said: list[str] = ["On these machines "]
     for place, rule in enumerate(shown):
         before = ", " if place else ""
