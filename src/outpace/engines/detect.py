@@ -55,7 +55,9 @@ async def connect(
     asked = dict.fromkeys(looked, model) if isinstance(model, str) else model or {}
     models = choose(found, asked, allow_public=allow_public)
     engines: dict[str, Engine] = {
-        host.name: engine_for(client, host, replace(identity, version=version or identity.version), models[host.name])
+        host.name: _any_engine_for(
+            client, host, replace(identity, version=version or identity.version), models[host.name]
+        )
         for host, identity in found
     }
     if said := differently(models):
@@ -121,9 +123,14 @@ async def connect_routers(
 
 def engine_for(client: Client, host: Host, identity: Identity, model: str) -> SpeakingEngine:
     """The engine of ``host`` with ``model`` chosen."""
-    if identity.protocol not in PROTOCOLS:
-        return made(own_engine(identity.protocol, PROTOCOLS), client, host, identity, model)
     return (OllamaEngine if identity.protocol == "ollama" else OpenAIEngine)(client, host, identity, model)
+
+
+def _any_engine_for(client: Client, host: Host, identity: Identity, model: str) -> Engine:
+    """The same, of a user's own where its protocol is none of ours."""
+    if identity.protocol in PROTOCOLS:
+        return engine_for(client, host, identity, model)
+    return made(own_engine(identity.protocol, PROTOCOLS), client, host, identity, model)
 
 
 async def _identify(client: Client, host: Host, protocol: str | None, wait_s: float) -> tuple[Host, Identity]:
