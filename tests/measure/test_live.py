@@ -15,22 +15,23 @@ from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
 from outpace.report import document
-from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
+from outpace.workload.prompts import Generation, workload
 
 pytestmark = pytest.mark.quiet
-SHORT = workload(DEFAULT_PROMPTS, Generation(max_tokens=8))
+SHORT = workload([f"Count to {number}." for number in range(2, 8)], Generation(max_tokens=4))
+"""As little as will do: that all of it works is seen here, not how fast it is."""
 
 
-def test_every_strategy_runs_on_real_engines(tmp_path: Path) -> None:
+def test_the_published_strategies_run_on_real_engines(tmp_path: Path) -> None:
     with Session(Settings(hosts=EmbeddedHosts(2, rtt_ms=5.0, slots=2), workload=SHORT)) as session:
-        for strategy in ("sequential", "serial-per-side", "all-parallel"):
+        for strategy in ("serial-per-side", "all-parallel"):
             measurement = Measurement(session, strategy, report_dir=tmp_path)
             measurement.measure(1)
             found = document.read(tmp_path / f"report-{strategy}.json")
             assert found["source"] == "embedded"
             requests = found["rounds"][0]["run"]["requests"]
-            assert [request["error"] for request in requests] == [None] * 8
-            assert sum(request["output_tokens"] for request in requests) == 64
+            assert [request["error"] for request in requests] == [None] * 6
+            assert sum(request["output_tokens"] for request in requests) == 24
             assert all(request["server_ms"] and request["first_token_ms"] for request in requests)
             assert all(request["cached_tokens"] == 0 for request in requests)
 
@@ -42,7 +43,7 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
         doomed = engines[1]
 
         def kill_once_it_has_answered(_strategy: str, done: int, _total: int) -> None:
-            if done == 3 and measurement.phase == "run" and not killed:
+            if done == 2 and measurement.phase == "run" and not killed:
                 killed.append(doomed.name)
                 os.kill(doomed.pid, signal.SIGKILL)
 
@@ -58,4 +59,4 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
     # be gone may take a connection and drop it, twice, which looks the same.
     assert {each.host for each in run.failed_attempts if each.kind != "stale"} <= {doomed.name}
     assert doomed.name in {each.host for each in run.failed_attempts}
-    assert sum(request.host == engines[0].name for request in run.requests) >= 5
+    assert sum(request.host == engines[0].name for request in run.requests) >= 4
