@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from outpace.judge.load import LoadFigures
 from outpace.judge.ranking import Best
 from outpace.judge.stats import Interval
-from outpace.report.blocks import LONG, NUMBER, TEXT, Block, Items, Section, Table
+from outpace.report.blocks import LONG, NUMBER, TEXT, Items, Section, Table
 from outpace.report.load_page import STATES
 from outpace.report.words import Foreign, Words, joined, ms, share, times
 
@@ -189,8 +189,3 @@ def arriving(told: Told) -> Table:
 
 
 _SHOWN = (("ttft_ms", "p95"), ("e2e_ms", "p50"), ("e2e_ms", "p95"))
-
-
-def page_blocks(told: Told) -> list[Block]:
-    """All blocks of the page, one after another."""
-    return [block for section in sections(told) for block in section.blocks]

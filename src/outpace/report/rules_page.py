@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outpace.report import html, markdown
-from outpace.report.blocks import Figure, Section, Table
+from outpace.report.blocks import NUMBER, Figure, Section, Table
 from outpace.report.figures.strategies import rule_gains
-from outpace.report.rules import Told, arriving, batch, notes, page_blocks, sections, sentence
+from outpace.report.rules import Told, arriving, batch, notes, sections, sentence
 from outpace.report.words import Words, visible
 
 HEAD = "What each rule comes to"
@@ -19,10 +19,11 @@ QUESTION = "Which rule should share out the requests?"
 def pages(told: Told, folder: Path) -> dict[Path, str]:
     """The page in Markdown and as HTML, by where it goes in ``folder``."""
     shown = sections(told)
+    blocks = [block for section in shown for block in section.blocks]
     figure = Figure(lambda: rule_gains(told.rules))
     first = Section(shown[0].name, shown[0].head, [figure, *shown[0].blocks])
     return {
-        folder / "rules.md": markdown.page(sentence(told), HEAD, page_blocks(told)),
+        folder / "rules.md": markdown.page(sentence(told), HEAD, blocks),
         folder / "rules.html": html.page(QUESTION, [sentence(told)], "pass", [], [first, *shown[1:]]),
     }
 
@@ -45,7 +46,7 @@ def _columns(table: Table) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int], kinds: Sequence[str]) -> str:
     cells = [
-        cell.rjust(width) if kind == "n" else cell.ljust(width)
+        cell.rjust(width) if kind == NUMBER else cell.ljust(width)
         for cell, width, kind in zip(row, widths, kinds, strict=True)
     ]
     return "  ".join(cells).rstrip()
