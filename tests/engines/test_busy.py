@@ -89,13 +89,16 @@ def somebody_asking(url: str, model: str) -> Iterator[None]:
 
     def ask() -> None:
         body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "long"}], "max_tokens": 4000}
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            while not left.is_set():
-                with client.stream("POST", f"{url}/v1/chat/completions", json=body) as response:
-                    for _ in response.iter_raw():
-                        began.set()
-                        if left.is_set():
-                            return
+        while not left.is_set():
+            # A connection an answer: a kept one may be closed by the server at the moment it is used again.
+            with (
+                httpx.Client(trust_env=False, timeout=30) as client,
+                client.stream("POST", f"{url}/v1/chat/completions", json=body) as response,
+            ):
+                for _ in response.iter_raw():
+                    began.set()
+                    if left.is_set():
+                        return
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
