@@ -14,6 +14,7 @@ import httpx
 from outpace.ground.hosts import Host
 from outpace.measure.session import Session
 from outpace.measure.worlds import LiveWorld, Settings
+from outpace.recording.recorder import RecordingTransport
 from outpace.simulation.clock import VirtualLoop
 from reference.server import ReferenceEngine
 from reference.truth import Truth
@@ -83,10 +84,14 @@ def virtual_session(truths: Mapping[str, Truth], **asked: Any) -> Iterator[Sessi
     def world(settings: Settings, _stack: ExitStack, _faults: object) -> LiveWorld:
         found = LiveWorld(settings, hosts)
         found.loop_factory = VirtualLoop
-        found.transport = transport = httpx.AsyncHTTPTransport(trust_env=False)
+        transport = httpx.AsyncHTTPTransport(trust_env=False)
         transport._pool = httpcore.AsyncConnectionPool(
             network_backend=_Network(truths.values()), max_connections=None, max_keepalive_connections=None
         )
+        if isinstance(found.transport, RecordingTransport):
+            found.transport._inner = transport
+        else:
+            found.transport = transport
         return found
 
     # Virtual time goes apart from the calendar's, which no clock that measures should.

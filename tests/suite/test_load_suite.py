@@ -69,6 +69,7 @@ def test_a_replay_plays_the_times_of_a_trace(tmp_path: Path) -> None:
     ("options", "said"),
     [
         (["--hosts=embedded"], "say how requests arrive"),
+        ([f"--hosts=replay:{VLLM}"], "plays the arrivals of a recording, and there are none"),
         (["--arrivals=poisson:30/min"], "--for=2min"),
         (["--arrivals=poisson:30/min", "--requests=0"], "--requests=0: write a whole number that is 1 or more"),
         (["--arrivals=poisson:30/min", "--requests=9", "--queue=-1"], "--queue=-1"),

@@ -27,6 +27,8 @@ def _load(given: argparse.Namespace, rest: Sequence[str]) -> int:
         print_help("load")
         return 0
     if not any(each.partition("=")[0] == "--arrivals" for each in rest):
+        if any(each.startswith("--hosts=replay:") for each in rest):
+            return measure("load", [bench() / "test_load.py"], [*rest, "--arrivals=recorded"])
         raise UsageError(
             "outpace load: say how requests arrive and for how long, such as --arrivals=poisson:30/min --for=2min."
         )

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outpace.dispatch import Outcome
 from outpace.dispatch.limits import FixedLimit
 from outpace.ground.errors import Unfinished
 from outpace.ground.records import BestAlone, Run
-from outpace.judge import load
+from outpace.judge import capacity, load
 from outpace.judge.load import LoadFigures
 from outpace.judge.slo import Objective
 from outpace.measure.best_alone import find_best_alone
 from outpace.measure.session import ALONE, Session
-from outpace.recording.recording import Scene
+from outpace.measure.sweep import sweep, write_capacities
+from outpace.recording.recording import RecordedArrivals, Scene
 from outpace.report import load_document
 from outpace.report.document import written_at
 from outpace.workload.prompts import Workload
@@ -33,6 +35,42 @@ class Load:
     queue: int | None = None
 
 
+def find_capacities(session: Session, keep_in: Path) -> None:
+    """Sweep the hosts whose capacity is not known, where that is what limits them, and keep it in a folder.
+
+    Without it hosts that batch would be held to one request, the best alone among them. Raises ``Unfinished``.
+    """
+    unknown = [host for host in session.ordered if host not in session.knowledge.capacities]
+    if session.settings.limits == "sweep" and unknown:
+        for host in unknown:
+            sweep(session, host)
+        write_capacities(session, keep_in / capacity.FILE)
+
+
+def run_load(session: Session, measured: str, load_: Load, alone: BestAlone | None = None) -> Outcome:
+    """Let the requests of ``load_`` arrive once, under the strategy ``measured``, or on the best ``alone``.
+
+    Faults act in strategies' own runs alone. Where the session is recorded, so is this.
+    """
+    name = measured if alone is None else ALONE
+    scene, recorder = Scene(name, f"load/{measured}"), session.world.recorder
+    session.world.begin(scene)
+    outcome = session.runs.execute(
+        name,
+        session.find_strategy(name),
+        session.hosts_of(name) if alone is None else [alone.host],
+        work=load_.work,
+        healthy=alone is not None,
+        limit=None if alone is None else lambda _: FixedLimit(alone.in_flight),
+        queue=load_.queue,
+    )
+    if recorder is not None:
+        recorder.best_alone = session.best_alone
+        recorder.arrivals = RecordedArrivals(load_.asked, tuple(each.due_ms for each in load_.work.prompts))
+        recorder.end(scene, outcome.run, session.runs.median_round_trips_ms())
+    return outcome
+
+
 class LoadMeasurement:
     """One run of ``load`` in ``session`` under ``strategy``; its report is ``load-<strategy>.json``."""
 
@@ -45,7 +83,7 @@ class LoadMeasurement:
         self.document: dict[str, Any] | None = None
         """The report of the latest run."""
         self.phase = "arrivals"
-        """What is in progress: "arrivals", or "finding the best alone"."""
+        """What is in progress: "arrivals", "measuring what concurrency does", or "finding the best alone"."""
         self._session = session
 
     @property
@@ -63,7 +101,13 @@ class LoadMeasurement:
         return self._session.best_alone
 
     def prepare(self) -> None:
-        """Untimed, before a run: connections are made warm, and the best alone is found where it is what runs."""
+        """Untimed, before a run: hosts are swept, the best alone is found where it is what runs, connections made warm.
+
+        Raises ``Unfinished`` where a host cannot be swept.
+        """
+        self.phase = "measuring what concurrency does"
+        find_capacities(self._session, self.path.parent)
+        self.phase = "arrivals"
         if self.strategy == BEST_ALONE:
             assert self.best_alone
         self._session.knock()
@@ -75,16 +119,7 @@ class LoadMeasurement:
         """
         session, load_ = self._session, self.load
         alone = self.best_alone if self.strategy == BEST_ALONE else None
-        name = self.strategy if alone is None else ALONE
-        session.world.begin(Scene(name, f"load/{self.strategy}"))
-        outcome = session.runs.execute(
-            name,
-            session.find_strategy(name),
-            session.hosts_of(self.strategy) if alone is None else [alone.host],
-            work=load_.work,
-            limit=None if alone is None else lambda _: FixedLimit(alone.in_flight),
-            queue=load_.queue,
-        )
+        outcome = run_load(session, self.strategy, load_, alone)
         self.rounds.append(outcome.run)
         self.document = document = load_document.build(
             session.origin_of(self.strategy),

@@ -18,7 +18,7 @@ from outpace.ground.documents import read_json, refused, write_json
 from outpace.ground.errors import quoted
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
-from outpace.recording.recording import Exchange, RecordedHost, RecordedRun, Recording
+from outpace.recording.recording import Exchange, RecordedArrivals, RecordedHost, RecordedRun, Recording
 from outpace.workload.prompts import Generation, workload
 
 SCHEMA_VERSION = "1.1"
@@ -124,10 +124,15 @@ def to_har(recording: Recording) -> dict[str, Any]:
                     {**asdict(host), "levels": [_told(level) for level in host.levels]} for host in recording.hosts
                 ],
                 "runs": [{**asdict(run), "hosts": list(run.hosts)} for run in recording.runs],
+                **({"arrivals": _arrivals(recording.arrivals)} if recording.arrivals else {}),
             },
             "entries": [_entry(exchange, urls[exchange.host], began) for exchange in recording.exchanges],
         }
     }
+
+
+def _arrivals(arrivals: RecordedArrivals) -> dict[str, Any]:
+    return {"asked": arrivals.asked, "due_ms": [_rounded(ms) for ms in arrivals.due_ms]}
 
 
 def _told(level: Level) -> dict[str, Any]:
@@ -205,6 +210,7 @@ def from_har(document: dict[str, Any]) -> Recording:
         log.get("comment", ""),
         ours["redacted"],
         _best_alone(ours.get("best_alone")),
+        RecordedArrivals(ours["arrivals"]["asked"], tuple(ours["arrivals"]["due_ms"])) if "arrivals" in ours else None,
     )
 
 

@@ -19,7 +19,7 @@ from outpace.ground.records import BestAlone, Run
 from outpace.judge.capacity import Level
 from outpace.recording import fitted_levels, har
 from outpace.recording.fitted_bursts import calibrated
-from outpace.recording.recording import Exchange, RecordedHost, RecordedRun, Recording, Scene
+from outpace.recording.recording import Exchange, RecordedArrivals, RecordedHost, RecordedRun, Recording, Scene
 from outpace.recording.redaction import redacted
 from outpace.workload.prompts import Workload
 
@@ -107,6 +107,7 @@ class Recorder:
         self._trips_ms: dict[str, float] = {}
         self.baseline: str | None = None
         self.best_alone: BestAlone | None = None
+        self.arrivals: RecordedArrivals | None = None
 
     def meet(self, engines: dict[str, Engine]) -> None:
         """Take note of the hosts' engines."""
@@ -153,6 +154,7 @@ class Recorder:
             tuple(self._numbered(self._transport.exchanges)),
             self.baseline,
             best_alone=self.best_alone,
+            arrivals=self.arrivals,
         )
 
     def _host(self, name: str, engine: Engine) -> RecordedHost:

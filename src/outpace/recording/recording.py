@@ -115,11 +115,19 @@ class Exchange:
 
 
 @dataclass(frozen=True)
+class RecordedArrivals:
+    """When requests arrived, in ms from the start of a run, as was ``asked`` for; prompts came in turn, in order."""
+
+    asked: str
+    due_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Recording:
     """A whole recording.
 
     ``baseline`` is the host that the baseline ran on, ``best_alone`` what the third run of each round was made on, None
-    where there was none; ``comment`` says where it comes from.
+    where there was none; ``comment`` says where it comes from. ``arrivals`` are those of its loads, if it has any.
     """
 
     created: str
@@ -131,6 +139,7 @@ class Recording:
     comment: str = ""
     redacted: bool = False
     best_alone: BestAlone | None = None
+    arrivals: RecordedArrivals | None = None
 
     def of_host(self, name: str) -> Sequence[Exchange]:
         """The exchanges of the host called ``name``, in their order."""

@@ -20,6 +20,8 @@ from outpace.workload.prompts import Prompt, Workload
 MOST_REQUESTS = 1_000_000
 """More would take gigabytes of prompts; nobody waits for them."""
 FORMS = "constant:2/s, poisson:30/min, gamma:2/s,cv=3, or trace:FILE[,speed=2x]"
+RECORDED = "recorded"
+"""In a replay, as they were recorded."""
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _RATE = re.compile(rf"(?P<number>{_NUMBER})/(?P<unit>s|min|h)")
@@ -128,6 +130,11 @@ def arriving(
             f"--arrivals: more than {MOST_REQUESTS} requests would arrive; ask for fewer with --for or --requests."
         )
     return Workload(found, work.generation)
+
+
+def at_times(work: Workload, due_ms: Iterable[float]) -> Workload:
+    """The prompts of ``work`` in their order, again and again, one due at each of ``due_ms``."""
+    return Workload(tuple(_again_and_again(work, due_ms)), work.generation)
 
 
 def _again_and_again(work: Workload, due_ms: Iterable[float]) -> Iterator[Prompt]:
