@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from harness import REPOSITORY, ThreadedHosts, ollama
 from outpace.command import cli
 
@@ -54,15 +55,13 @@ def test_run_is_the_suite(tmp_path: Path) -> None:
 
 def test_run_fails_where_the_gate_does(tmp_path: Path) -> None:
     arguments = [f"--hosts=replay:{RECORDINGS / 'phase-0.json'}", "--strategies=sequential", "--threshold=0.5"]
-    command = [sys.executable, "-m", "outpace.command.cli", "run", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = forked.outpace("run", *arguments, folder=tmp_path)
     assert done.returncode == 1
     assert "Try: " in done.stdout
 
 
 def test_a_mistake_of_run_is_one_paragraph(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "outpace.command.cli", "run", "--hosts=one=http://127.0.0.1:1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = forked.outpace("run", "--hosts=one=http://127.0.0.1:1", folder=tmp_path)
     assert done.returncode == 2
     assert "one host only" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -137,7 +137,8 @@ def test_a_host_that_became_the_fastest_is_the_baseline() -> None:
 
 def better(hosts: Sequence[str]) -> st.SearchStrategy[Alteration]:
     host = st.sampled_from(hosts)
-    faster = st.builds(Alteration, st.just("speed"), host, st.floats(1, 8).map(lambda factor: round(factor, 2)))
+    # On hosts that batch plans err by a tenth or so, either way: what changes less than that may seem to cost time.
+    faster = st.builds(Alteration, st.just("speed"), host, st.floats(1.25, 8).map(lambda factor: round(factor, 2)))
     return faster | st.builds(Alteration, st.just("add"), host, st.integers(1, 3))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 
+import forked
 from outpace.ground.hosts import Host, parse
 
 REPOSITORY = Path(__file__).parents[2]
@@ -122,7 +125,17 @@ class ThreadedHosts:
 def run(suite: pytest.Pytester, *arguments: str, sweep: bool = False) -> pytest.RunResult:
     """Run the suite in a process of its own, without the sweep of capacities unless that is what is tested."""
     options = ["-p", "no:cacheprovider", "--no-pages", *([] if sweep else ["--deselect=bench/test_capacity.py"])]
-    return suite.runpytest_subprocess("bench", *options, *arguments)
+    return run_pytest(suite, "bench", *options, *arguments)
+
+
+def run_pytest(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """What ``suite.runpytest_subprocess`` does, without a new interpreter."""
+    base = tempfile.mkdtemp(prefix="runpytest-", dir=suite.path)
+    began = time.perf_counter()
+    done = forked.pytest(f"--basetemp={base}", *arguments, folder=Path.cwd())
+    lines = done.stdout.splitlines(), done.stderr.splitlines()
+    sys.stdout.write(f"{done.stdout}\n{done.stderr}\n")
+    return pytest.RunResult(done.returncode, *lines, time.perf_counter() - began)
 
 
 def report(suite: pytest.Pytester, strategy: str) -> dict[str, Any]:

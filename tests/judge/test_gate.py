@@ -133,6 +133,7 @@ def test_what_cannot_be_settles_nothing_on_either_side_of_a_limit(ratios, thresh
 @given(ratio_lists, thresholds)
 @example([1.0], 1.0)
 @example([1.0, 1.1, 1.2, 1.3, 1.4], 1.0)
+@example([1.0, 1.0, 2.0], 1.0)
 def test_the_set_gain_must_lie_above_what_is_asked_of_it_and_is_judged_by_where_its_interval_lies(gains, least):
     low, high = bounds(gains)
     expected = "pass" if low > least else "fail" if high <= least else "inconclusive"

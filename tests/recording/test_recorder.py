@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import REPOSITORY, ThreadedHosts, ollama
+from harness import REPOSITORY, ThreadedHosts, ollama, run_pytest
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
@@ -198,7 +198,7 @@ def test_a_recording_is_made_and_replayed_on_the_command_line(pytester: pytest.P
     options = ("bench/test_strategies.py", "-p", "no:cacheprovider", "--strategies=serial-per-side")
     once = ("--record=r.json", "--rounds=1", "--baseline=a")
     with ThreadedHosts(ollama("m", pause_s=0.03), ollama("m", pause_s=0.03)) as hosts:
-        pytester.runpytest_subprocess(*options, hosts.option, *once).assert_outcomes(passed=1)
+        run_pytest(pytester, *options, hosts.option, *once).assert_outcomes(passed=1)
         assert "Bearer hush-hush" in {asked.headers.get("authorization") for asked in hosts.asked}
     found = har.read(pytester.path / "r.json")
     assert "hush" not in (pytester.path / "r.json").read_text()
@@ -208,7 +208,7 @@ def test_a_recording_is_made_and_replayed_on_the_command_line(pytester: pytest.P
     assert sorted((each.run, each.prompt) for each in found.exchanges) == sorted(
         (name, prompt) for name in names for prompt in range(8)
     )
-    pytester.runpytest_subprocess(*options, "--hosts=replay:r.json").assert_outcomes(passed=1)
+    run_pytest(pytester, *options, "--hosts=replay:r.json").assert_outcomes(passed=1)
     report = json.loads((pytester.path / "reports" / "report-serial-per-side.json").read_text())
     assert report["replay_error"]["runs"] == 2
     assert report["rounds"][0]["alone"]["hosts"] == [report["summary"]["best_alone"]["host"]]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import forked
 from harness import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -41,8 +40,8 @@ def test_a_run_in_the_pages_is_one_that_can_be_asked_for(command: str, tmp_path:
     """Its options are read and its tests collected, without any host being spoken to."""
     (tmp_path / "prompts.txt").write_text("Why is the sky blue?")
     asked = [part.replace("prompts.txt", str(tmp_path / "prompts.txt")) for part in shlex.split(command)[2:]]
-    options = [sys.executable, "-m", "pytest", "bench/", "--collect-only", "-q", "-p", "no:cacheprovider", *asked]
-    done = subprocess.run(options, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    options = ["bench/", "--collect-only", "-q", "-p", "no:cacheprovider", *asked]
+    done = forked.pytest(*options, folder=REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_strategy[" in done.stdout or "test_regression" in command
 
@@ -59,15 +58,8 @@ def test_any_other_command_in_the_pages_is_run_elsewhere(command: str) -> None:
 
 def test_a_replay_in_the_pages_runs(tmp_path: Path) -> None:
     (command,) = [line for line in RUNS if "--fault=" in line and "replay:" in line]
-    asked = [
-        sys.executable,
-        "-m",
-        "outpace.command.cli",
-        *shlex.split(command)[1:],
-        f"--report-dir={tmp_path}",
-        "--no-pages",
-    ]
-    done = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    options = [*shlex.split(command)[1:], f"--report-dir={tmp_path}", "--no-pages"]
+    done = forked.outpace(*options, folder=REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "attempts failed" in done.stdout
 
@@ -103,8 +95,7 @@ def test_what_a_workflow_runs_is_what_the_pages_say(name: str) -> None:
         ["bench/test_regression.py", *shlex.split(gate.partition(" -- ")[2])],
         ["bench/", *shlex.split(live)[2:]],
     ):
-        options = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *asked]
-        done = subprocess.run(options, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        done = forked.pytest("--collect-only", "-q", "-p", "no:cacheprovider", *asked, folder=REPOSITORY)
         assert done.returncode == 0, done.stdout + done.stderr
     (REPOSITORY / "gate.xml").unlink(missing_ok=True)
     (REPOSITORY / "live.xml").unlink(missing_ok=True)

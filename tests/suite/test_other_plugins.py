@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import PUBLISHED, ThreadedHosts, ollama, paragraph_of, run
+import forked
+from harness import PUBLISHED, ThreadedHosts, ollama, paragraph_of, run, run_pytest
 from outpace.suite.other_plugins import REFUSAL, put_in_order
 
 pytest_plugins = ["pytester"]
@@ -69,7 +68,7 @@ def test_whatever_the_order_capacity_comes_before_strategies_and_these_before_th
 def collected(suite: pytest.Pytester, *arguments: str) -> list[str]:
     options = ["-p", "no:cacheprovider", "--collect-only", "-q"]
     # In a process of its own: what plugins import, such as numpy, cannot be imported twice in one.
-    found = suite.runpytest_subprocess("bench", TWO_HOSTS, ASKED, *options, *arguments)
+    found = run_pytest(suite, "bench", TWO_HOSTS, ASKED, *options, *arguments)
     return [line.partition("::")[2] for line in found.outlines if "::" in line]
 
 
@@ -91,8 +90,8 @@ def test_a_plugin_that_reorders_changes_nothing_whenever_it_does(suite: pytest.P
 def test_failed_first_does_not_put_the_gate_before_what_it_judges(suite: pytest.Pytester) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
         options = ["bench", hosts.option, "--rounds=1", "--strategies=sequential", "--no-pages", "-k", "not capacity"]
-        suite.runpytest_subprocess(*options, "--threshold=0.01").assert_outcomes(passed=1, failed=1)
-        suite.runpytest_subprocess(*options, "--threshold=1000", "--ff").assert_outcomes(passed=2)
+        run_pytest(suite, *options, "--threshold=0.01").assert_outcomes(passed=1, failed=1)
+        run_pytest(suite, *options, "--threshold=1000", "--ff").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("workers", [["-n2"], ["--dist=each", "--tx=2*popen"]], ids=" ".join)
@@ -118,8 +117,7 @@ def test_the_command_refuses_workers_that_the_environment_asks_for(
 ) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-n 2")
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
-        command = [sys.executable, "-m", "outpace.command.cli", "run", hosts.option, "--report-dir=here"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = forked.outpace("run", hosts.option, "--report-dir=here", folder=tmp_path)
         assert hosts.asked == []
     assert done.returncode == 2
     assert REFUSAL in done.stderr
@@ -128,6 +126,6 @@ def test_the_command_refuses_workers_that_the_environment_asks_for(
 
 def test_what_does_not_measure_runs_in_workers(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_other="def test_one(): pass\ndef test_two(): pass")
-    suite.runpytest_subprocess("test_other.py", "-n2").assert_outcomes(passed=2)
+    run_pytest(suite, "test_other.py", "-n2").assert_outcomes(passed=2)
     replay = [f"--recordings={PUBLISHED.parent}", f"--hosts=replay:{PUBLISHED}", "--strategies=sequential"]
-    suite.runpytest_subprocess("bench/test_regression.py", "-n2", *replay).assert_outcomes(passed=2)
+    run_pytest(suite, "bench/test_regression.py", "-n2", *replay).assert_outcomes(passed=2)

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from harness import PUBLISHED, REPOSITORY, ThreadedHosts, ollama, paragraph_of, report, run
+from harness import PUBLISHED, REPOSITORY, ThreadedHosts, ollama, paragraph_of, report, run, run_pytest
 from outpace.judge import capacity
 from outpace.workload.prompts import DEFAULT_PROMPTS
 
@@ -178,7 +178,7 @@ def test_pages_for_people_lie_beside_the_reports(suite: pytest.Pytester, monkeyp
     summary = suite.path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     options = [f"--hosts=replay:{PUBLISHED}", "--strategies=serial-per-side", "--junitxml=junit.xml"]
-    suite.runpytest_subprocess("bench", *options, "-k", "not regression").assert_outcomes(passed=4)
+    run_pytest(suite, "bench", *options, "-k", "not regression").assert_outcomes(passed=4)
     page = (suite.path / "reports" / "report.html").read_text()
     result = (suite.path / "reports" / "RESULT.md").read_text()
     assert "<script" not in page
@@ -227,7 +227,7 @@ def test_a_model_name_that_would_command_the_terminal_harms_neither_it_nor_the_p
     hostile = "m\x1b[31m\x1b]0;title\x07\u202e<script>alert(1)</script>|*_`"
     with ThreadedHosts(ollama(hostile), ollama(hostile)) as hosts:
         options = [hosts.option, "--strategies=sequential", "--rounds=1", "-k", "strategy", "--color=yes"]
-        result = suite.runpytest_subprocess("bench", "-p", "no:cacheprovider", *options)
+        result = run_pytest(suite, "bench", "-p", "no:cacheprovider", *options)
     result.assert_outcomes(passed=1)
     said = result.stdout.str()
     for command in ("\x1b[31mm", "\x1b]0;", "\x07", "\u202e"):

@@ -101,7 +101,7 @@ def _spread(found: Interval, rounds: int, low: float, high: float) -> str:
 def _rounds_to_settle(what: str, middle: float, rounds: int, low: float, high: float, at: float) -> str:
     """An interval narrows with the square root of the rounds: how many more would bring it clear of the limit."""
     distance, reach = abs(middle - at), high - middle if middle < at else middle - low
-    if distance < reach / 10:
+    if distance <= reach / 10:
         return f"the {what.rpartition(' ')[2]} is so close to it that more rounds would hardly settle it"
     more = max(1, math.ceil(rounds * (reach / distance) ** 2) - rounds, 5 - rounds)
     return f"about {more} more rounds might settle it (--rounds={rounds + more})"

@@ -94,8 +94,8 @@ class Session:
                 watch=self._watch,
                 routers=self.routers,
             )
-            blotted = settings.recording is not None and settings.recording.redacted
-            self.agreement = Agreement(settings.workload, blotted=blotted)
+            redacted = settings.recording is not None and settings.recording.redacted
+            self.agreement = Agreement(settings.workload, blotted=redacted)
             self.ordered = self._warm_up(self._warming(everyone))
             if self.world.recorder is not None:
                 self.world.recorder.meet(self.engines)
@@ -277,8 +277,7 @@ class Session:
             self.knowledge.first[host] = [request for outcome in each.outcomes for request in outcome.run.requests]
             for outcome in each.outcomes:
                 self.agreement.note(outcome.run.requests, outcome.answers)
-        # Below a microsecond no host is the faster one: then they stand as they were named.
-        return tuple(sorted(found, key=lambda host: (host != self.settings.baseline, round(found[host].took_s, 6))))
+        return tuple(sorted(found, key=lambda host: host != self.settings.baseline))
 
     def _origin(self) -> document.Origin:
         hosts = tuple(_entry(self.engines[host]) for host in self.ordered)
