@@ -20,11 +20,15 @@ J. Valério de Carvalho, Annals of Operations Research 179, 2010; why they hold 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice, zip_longest
 from typing import NamedTuple
+
+import numpy
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[numpy.float64]
 
 EXACT_UP_TO = 12
 NODES = 50_000  # placements that branch and bound may try before the proven bound must do: a third of a second
@@ -50,10 +54,13 @@ class Machine:
 
 
 class _Relaxation(NamedTuple):
-    """``worth[k]`` is the value of the k longest prompts; ``most`` no less than that of any of a longest and a sum."""
+    """``worth[k]`` is the value of the k longest prompts; ``most`` no less than that of any of a longest and a sum.
 
-    worth: Sequence[float]
-    most: Callable[[float, float], float]
+    It takes and gives one figure a host.
+    """
+
+    worth: Floats
+    most: Callable[[Floats, Floats], Floats]
 
 
 def lower_bound_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
@@ -78,26 +85,29 @@ def lower_bound_ms(works: Sequence[float], machines: Sequence[Machine]) -> float
 
 def _proven_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
     """The best bound of all relaxations of ``works``, which are given longest first."""
+    longest_first = numpy.array(works)
+    speeds, gains, trips_ms = numpy.array([(host.speed, host.gain, host.trip_ms) for host in machines]).T
 
-    def rooms_at(deadline: float) -> list[tuple[float, float, int]]:
+    def rooms_at(deadline: float) -> tuple[Floats, Floats, NDArray[numpy.intp]]:
         """A host's longest prompt and sum, and how many prompts need it or one before; longest first."""
         late = deadline * (1 + SLACK)
-        sizes = [((late - host.trip_ms) * host.speed, host.gain) for host in machines if host.trip_ms <= late]
-        sizes.sort(reverse=True)
-        prompts = [*(bisect_left(works, -longest, key=float.__neg__) for longest, _ in sizes[1:]), len(works)]
-        return [(longest, longest * gain, k) for (longest, gain), k in zip(sizes, prompts, strict=False)]
+        quick = trips_ms <= late
+        longest, gain = ((late - trips_ms) * speeds)[quick], gains[quick]
+        order = numpy.lexsort((gain, longest))[::-1]
+        longest, gain = longest[order], gain[order]
+        prompts = len(works) - numpy.searchsorted(longest_first[::-1], longest[1:], "right")
+        return longest, longest * gain, numpy.append(prompts, len(works))[: len(longest)]
 
-    def holds(relaxation: _Relaxation, rooms: Sequence[tuple[float, float, int]]) -> bool:
-        held = 0.0
-        for longest, area, prompts in rooms:
-            held += relaxation.most(longest, area)
-            if relaxation.worth[prompts] * (1 - SLACK) > held:
-                return False
-        return bool(rooms) and rooms[0][0] >= works[0]
+    def holds(relaxation: _Relaxation, rooms: tuple[Floats, Floats, NDArray[numpy.intp]]) -> bool:
+        longest, area, prompts = rooms
+        if not len(longest) or longest[0] < works[0]:
+            return False
+        held = numpy.cumsum(relaxation.most(longest, area))
+        return not (numpy.take(relaxation.worth, prompts) * (1 - SLACK) > held).any()
 
     bound, rooms = 0.0, rooms_at(0.0)
     total = math.fsum(works)
-    for relaxation in _relaxations(works, 1 + EFFORT // (len(works) + len(machines))):
+    for relaxation in _relaxations(longest_first, 1 + EFFORT // (len(works) + len(machines))):
         if holds(relaxation, rooms):
             continue
         enough = min(host.time_ms(works[0], total) for host in machines)
@@ -110,14 +120,14 @@ def _proven_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
     return bound
 
 
-def _relaxations(works: Sequence[float], at_most: int) -> Iterator[_Relaxation]:
+def _relaxations(works: Floats, at_most: int) -> Iterator[_Relaxation]:
     """The area, then one of each other family in turn, spread evenly where ``at_most`` are too few for all.
 
     They depend on the prompts alone, and another prompt only adds to them: so a better host never raises the bound,
     and, while all are taken, another prompt never lowers it.
     """
-    yield _Relaxation([0.0, *accumulate(works)], lambda _, area: area)
-    lengths = sorted({work for work in works if work > max(works[0] * SLACK, 1e-290)})
+    yield _Relaxation(_sums(works), lambda _, area: area)
+    lengths = numpy.unique(works[works > max(works[0] * SLACK, 1e-290)]).tolist()
     n = len(lengths)
     families: list[Iterator[_Relaxation]] = [
         (_counting(works, lengths[i]) for i in _spread(n)),
@@ -125,6 +135,11 @@ def _relaxations(works: Sequence[float], at_most: int) -> Iterator[_Relaxation]:
         (_splitting(works, lengths[i // n], lengths[i % n]) for i in _spread(n * n)),
     ]
     yield from islice((one for turn in zip_longest(*families) for one in turn if one is not None), at_most)
+
+
+def _sums(values: Floats) -> Floats:
+    """The sums of the first none, one, two of ``values`` and so on."""
+    return numpy.concatenate(([0.0], numpy.cumsum(values)))
 
 
 def _spread(size: int) -> Iterator[int]:
@@ -135,36 +150,37 @@ def _spread(size: int) -> Iterator[int]:
     return (i * step % size for i in range(size))
 
 
-def _counting(works: Sequence[float], length: float) -> _Relaxation:
+def _counting(works: ArrayLike, length: float) -> _Relaxation:
     """Prompts from ``length`` on are worth 1 each; a host holds no more of them than of the shortest of them."""
-    count = bisect_right(works, -length, key=float.__neg__)
-    shortest_first = works[:count][::-1]
-    sums = [0.0, *accumulate(shortest_first)]
+    shortest_first = numpy.asarray(works)[::-1]
+    shortest_first = shortest_first[numpy.searchsorted(shortest_first, length) :]
+    count, sums = len(shortest_first), _sums(shortest_first)
     unsure = sums[-1] * count * 2**-52
 
-    def most(longest: float, area: float) -> float:
-        return min(bisect_right(shortest_first, longest), bisect_right(sums, area + unsure) - 1)
+    def most(longest: Floats, area: Floats) -> Floats:
+        by_sum = numpy.searchsorted(sums, area + unsure, "right") - 1
+        held: Floats = numpy.minimum(numpy.searchsorted(shortest_first, longest, "right"), by_sum)
+        return held
 
-    return _Relaxation([min(k, count) for k in range(len(works) + 1)], most)
+    return _Relaxation(numpy.minimum(numpy.arange(len(numpy.asarray(works)) + 1.0), count), most)
 
 
-def _rounding(works: Sequence[float], unit: float, cut: float) -> _Relaxation:
+def _rounding(works: ArrayLike, unit: float, cut: float) -> _Relaxation:
     """Work in units; of a broken one the share ``cut`` is worth nothing, and the rest grows to fill its place.
 
     That is superadditive: a sum is worth no less than its parts.
     """
 
-    def value(work: float) -> float:
+    def value(work: Floats) -> Floats:
         units = work / unit
-        whole = math.floor(units)
-        part = units - whole - cut
-        return whole + part / (1 - cut) if part > 0 else whole
+        whole = numpy.floor(units)
+        grown: Floats = whole + numpy.maximum(units - whole - cut, 0.0) / (1 - cut or 1.0)
+        return grown
 
-    values = (value(work * (1 + SLACK / 9)) for work in works)
-    return _Relaxation([0.0, *accumulate(values)], lambda _, area: value(area))
+    return _Relaxation(_sums(value(numpy.asarray(works) * (1 + SLACK / 9))), lambda _, area: value(area))
 
 
-def _splitting(works: Sequence[float], one: float, other: float) -> _Relaxation:
+def _splitting(works: ArrayLike, one: float, other: float) -> _Relaxation:
     """Prompts below the shorter length are worth nothing, and big ones, from the longer on, both lengths together.
 
     (Half of the shorter where ``one`` is the longer.) For a big one may leave too little to be of use. By how many big
@@ -172,15 +188,14 @@ def _splitting(works: Sequence[float], one: float, other: float) -> _Relaxation:
     """
     small, big = min(one, other), max(one, other)
     worth = big + (small if one <= other else small / 2)
+    each = numpy.asarray(works)
 
-    def most(longest: float, area: float) -> float:
-        if longest < big:
-            return area if longest >= small else 0.0
+    def most(longest: Floats, area: Floats) -> Floats:
         packed, fewer = area // big, (area - small) // big
-        return max(packed * worth, fewer * worth + area - fewer * big)
+        with_big = numpy.maximum(packed * worth, fewer * worth + area - fewer * big)
+        return numpy.where(longest < big, numpy.where(longest < small, 0.0, area), with_big)
 
-    values = (0.0 if work < small else work if work < big else worth for work in works)
-    return _Relaxation([0.0, *accumulate(values)], most)
+    return _Relaxation(_sums(numpy.where(each < small, 0.0, numpy.where(each < big, each, worth))), most)
 
 
 def _least_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
