@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from outpace.dispatch import EXPECTING, Outcome, limit_of
 from outpace.dispatch.coordinator import as_known
@@ -89,6 +90,8 @@ class Measurement:
         """What is in progress: "run", "baseline", "best alone", or "finding the best alone"."""
         self._in_work: int | None = None
         self._traced_by: str | None = None
+        self._told: list[dict[str, Any]] = []
+        """The rounds as the report has them."""
         self._made: dict[Part, Run] = {}
         """The runs of the round in progress."""
 
@@ -278,14 +281,9 @@ class Measurement:
     def _write(self) -> None:
         fairness = self.fairness()
         comparison = self._compared(fairness)
-        verdict = self.judged(comparison)
+        origin = self._session.origin_of(self.strategy)
         report = document.build(
-            self._session.origin_of(self.strategy),
-            comparison,
-            self.rounds,
-            verdict,
-            self.replay_errors,
-            fairness,
+            origin, comparison, self.rounds, self.judged(comparison), self.replay_errors, fairness, self._told
         )
         with document.written_at(self.path):
             document.write(self.path, report)

@@ -39,7 +39,7 @@ recording that can be read has room for fewer answers."""
 
 def write(path: Path, recording: Recording) -> None:
     """Put ``recording`` at ``path`` whole; raises ``DocumentInvalid`` and ``OSError``."""
-    write_json(path, to_har(recording), "recording", indent=None)
+    write_json(path, to_har(recording), "recording", compact=True)
 
 
 def read(path: Path) -> Recording:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +29,8 @@ SCHEMA_VERSION = "1.1"
 MOST_REPORTS = 256
 """Of one folder: one for each strategy and router."""
 LARGEST_FOLDER = 384 << 20
-"""Bytes of all reports of a folder, which are in memory together at up to three times that. All strategies over 10,000
-prompts in five rounds take 330 MB."""
+"""Bytes of all reports of a folder, which are in memory together at up to three times that. Eight strategies over
+10,000 prompts in five rounds take 315 MB."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +77,19 @@ def build(
     verdict: Verdict,
     replay_errors: Sequence[float] = (),
     fairness: Sequence[Check] = (),
+    told: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The report of one strategy as a document.
 
     ``replay_errors`` are replayed / recorded makespan - 1 of the runs that a replay's recording holds; ``fairness``
-    what must hold for the ratio to mean what it says.
+    what must hold for the ratio to mean what it says. ``told`` keeps what the first rounds are in a report: those that
+    it lacks are added to it.
     """
+    told = [] if told is None else told
+    told += map(_round, rounds[len(told) :])
     return {
         **head(SCHEMA_VERSION, origin, comparison.strategy, origin.workload),
-        "rounds": [
-            {
-                "overhead_ratio": rounded(each.overhead_ratio, 6),
-                "set_gain": rounded(each.set_gain, 6),
-                "baseline": _run(each.baseline),
-                "run": _run(each.run),
-                "alone": None if each.alone is None or each.alone is each.baseline else _run(each.alone),
-            }
-            for each in rounds
-        ],
+        "rounds": [*told],
         "summary": {
             "rounds": comparison.rounds,
             "overhead_ratio": _interval(comparison.ratio),
@@ -144,6 +139,16 @@ def _interval(found: Interval | None) -> dict[str, Any]:
     return {**ends, "confidence": found.confidence if found else None}
 
 
+def _round(each: Round) -> dict[str, Any]:
+    return {
+        "overhead_ratio": rounded(each.overhead_ratio, 6),
+        "set_gain": rounded(each.set_gain, 6),
+        "baseline": _run(each.baseline),
+        "run": _run(each.run),
+        "alone": None if each.alone is None or each.alone is each.baseline else _run(each.alone),
+    }
+
+
 def _run(run: Run) -> dict[str, Any]:
     return {
         "strategy": run.strategy,
@@ -151,8 +156,8 @@ def _run(run: Run) -> dict[str, Any]:
         "makespan_ms": rounded(run.makespan_ms),
         "lower_bound_ms": rounded(run.lower_bound_ms),
         "lag_ms": rounded(run.lag_ms),
-        "requests": [in_microseconds(_in_a_batch(request)) for request in run.requests],
-        "failed_attempts": [in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+        "requests": [in_microseconds(request, but=("due_ms", "late_ms")) for request in run.requests],
+        "failed_attempts": [in_microseconds(attempt) for attempt in run.failed_attempts],
     }
 
 
@@ -173,14 +178,13 @@ def rounded(value: float | None, digits: int = 3) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _in_a_batch(request: RequestRecord) -> dict[str, Any]:
-    """A request of which nobody asks when it was due: all were, at the start."""
-    return {name: value for name, value in asdict(request).items() if name not in ("due_ms", "late_ms")}
-
-
-def in_microseconds(fields: dict[str, Any]) -> dict[str, Any]:
-    """``fields`` with times to the microsecond."""
-    return {key: rounded(value) if key.endswith("_ms") else value for key, value in fields.items()}
+def in_microseconds(record: RequestRecord | FailedAttempt, but: Collection[str] = ()) -> dict[str, Any]:
+    """``record`` with times to the microsecond, ``but`` some fields: of a batch nobody asks when a request was due."""
+    return {
+        key: round(value, 3) if value is not None and key.endswith("_ms") else value
+        for key, value in vars(record).items()
+        if key not in but
+    }
 
 
 def rounds_from(document: dict[str, Any]) -> list[Round]:

@@ -56,8 +56,8 @@ def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found
         "gate": {"verdict": verdict, "reason": reason} if found.kept else None,
         "makespan_ms": rounded(run.makespan_ms),
         "lag_ms": rounded(run.lag_ms),
-        "requests": [in_microseconds(asdict(request)) for request in run.requests],
-        "failed_attempts": [in_microseconds(asdict(attempt)) for attempt in run.failed_attempts],
+        "requests": [in_microseconds(request) for request in run.requests],
+        "failed_attempts": [in_microseconds(attempt) for attempt in run.failed_attempts],
     }
 
 
