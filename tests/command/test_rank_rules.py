@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import rules_table
 from harness import PUBLISHED
 from outpace.command import cli
-from outpace.command.rules import rank
+from outpace.command.rules import OURS, rank
 from outpace.dispatch.strategies import RULES
 from outpace.ground.records import FailedAttempt, RequestRecord, Run
 from outpace.judge.evenness import busy_ms, evenness
@@ -55,6 +56,21 @@ def test_evenness_is_of_the_time_that_hosts_were_busy() -> None:
     assert evenness(run()) is None
     failed = Run("s", ("a", "b"), 9.0, (), (FailedAttempt(0, "b", 0.0, 4.0, "cut: x"),))
     assert busy_ms(failed) == {"a": 0, "b": 4}
+
+
+def test_evenness_that_no_run_tells_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outpace.command.rules.evenness", lambda _run: None)
+    recording = recorded("phase-0")
+    (rule,) = rank(recording, ["round-robin"], recording.workload).rules
+    assert rule.evenness is None
+
+
+def test_the_table_of_the_page_is_what_its_study_makes_now() -> None:
+    told = rules_table.as_recorded(rules_table.read(rules_table.RECORDINGS[0]))
+    page = rules_table.PAGE.read_text(encoding="utf-8").partition("<!-- unequal -->")[0]
+    assert {rule.name for rule in told.rules} == {*RULES, *OURS.split(",")}
+    for rule in told.rules:
+        assert f"\n| `{rule.name}` | {rules_table.cell(told, rule.name)} |" in page
 
 
 def test_the_command_tells_and_leaves_a_page(

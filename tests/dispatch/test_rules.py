@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from outpace.dispatch import Coordinator, Job
+from outpace.dispatch import Coordinator, Job, find_strategy
 from outpace.dispatch.strategies import RULES
 from outpace.ground.records import RequestRecord
 from outpace.workload.prompts import Prompt
@@ -65,6 +65,11 @@ def test_round_robin_goes_round_and_on_in_the_next_run() -> None:
     assert job.chosen("round-robin", 4) == "bcab"
 
 
+def test_chance_keeps_to_the_weights() -> None:
+    found = Counter(Seen({"a": 0, "b": 0}, {"a": 3.0, "b": 1.0}).chosen("weighted-random", 4000))
+    assert found["a"] == pytest.approx(3000, abs=120)  # more than four standard deviations
+
+
 def test_weights_are_kept_without_giving_one_host_its_share_in_a_row() -> None:
     job = Seen({"a": 0, "b": 0, "c": 0}, {"a": 5.0, "b": 1.0, "c": 1.0})
     assert job.chosen("weighted-round-robin", 7) == "aabacaa"  # as nginx's changelog of 1.3.1 has it
@@ -113,6 +118,26 @@ def test_lowest_latency_goes_where_nothing_was_seen_first_and_then_stays() -> No
     job.answers("b", 300)
     assert job.chosen("lowest-latency", 5) == "aaaaa"
     assert job.in_flight == {"a": 5, "b": 5}  # which it does not look at
+
+
+@pytest.mark.parametrize("rule", ["lowest-latency", "lowest-latency-stuck"])
+def test_what_a_burst_is_answered_after_its_last_choice_counts_in_the_next(rule: str) -> None:
+    async def main() -> list[Counter[str | None]]:
+        engines = {"slow": NumberEngine("slow", lambda _: 3.0), "fast": NumberEngine("fast")}
+        coordinator = Coordinator(engines, timeout_s=600)
+        return [
+            Counter(
+                request.host
+                for request in (
+                    await coordinator.run(rule, find_strategy(rule), numbers(12), list(engines), cache_key="k")
+                ).run.requests
+            )
+            for _ in range(2)
+        ]
+
+    first, second = run_virtually(main)
+    assert set(first) == {"slow", "fast"}
+    assert second == {"fast": 12}
 
 
 @pytest.mark.parametrize(("rule", "found"), [("lowest-latency", "b"), ("lowest-latency-stuck", "a")])

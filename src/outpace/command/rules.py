@@ -31,8 +31,8 @@ from outpace.workload.prompts import Workload, workload
 
 OURS = "pull,capacity-aware,earliest-finish"
 """What of outpace's own strategies is shown beside the rules."""
-LEAST_ROUNDS = 5
-"""Fewer give no interval, and a router that learns has learned nothing in the first."""
+LEAST_ROUNDS = 9
+"""A router that learns has learned nothing in the first; with fewer, the interval would hold that one, too."""
 
 
 def rank(recording: Recording, strategies: Sequence[str], work: Workload, load: Load | None = None) -> Told:
@@ -79,12 +79,13 @@ def _loaded(session: Session, strategy: str, load: Load, folder: Path) -> LoadFi
 
 def _rule(compared: Comparison, runs: Sequence[Run], load: LoadFigures | None, problem: str | None) -> Rule:
     finished = [run for run in runs if not run.failed]
+    even = [found for run in finished if (found := evenness(run)) is not None]
     return Rule(
         compared.strategy,
         compared.gain,
         compared.gains,
         median(map(_p95_ms, finished)) if finished else None,
-        median([found for run in finished if (found := evenness(run)) is not None] or [0.0]) if finished else None,
+        median(even) if even else None,
         compared.dispatch_efficiency,
         load,
         problem,

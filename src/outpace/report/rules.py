@@ -15,6 +15,7 @@ from outpace.report.words import Foreign, Words, joined, ms, share, times
 WHOSE = {
     "round-robin": "nginx, GPUStack",
     "random": "Open WebUI, LiteLLM's simple-shuffle",
+    "weighted-random": "LiteLLM's simple-shuffle with weights",
     "weighted-round-robin": "nginx with weights",
     "least-in-flight": "Olla, nginx's least_conn, HAProxy's leastconn",
     "least-in-flight-first": "SkyPilot",

@@ -37,14 +37,18 @@ def lowest_latency_stuck(job: Job) -> Choose:
 def _lowest(job: Job, measure: Callable[[RequestRecord], float], keep: Keep) -> Choose:
     chance = chance_of(job)
     samples: dict[str, Sequence[float]] = job.memory.setdefault("samples", {})
-    seen = 0
 
-    def choose(_: Prompt) -> str:
-        nonlocal seen
-        for request in job.finished[seen:]:
+    def hear(answers: Sequence[RequestRecord], since: int) -> None:
+        for request in answers[since:]:
             if request.error is None and request.host is not None:
                 samples[request.host] = keep(samples.get(request.host, ()), measure(request))
-        seen = len(job.finished)
+        job.memory["heard"] = answers, len(answers)
+
+    hear(*job.memory.get("heard", ((), 0)))  # what came in an earlier run after its last choice
+    job.memory["heard"] = job.finished, 0
+
+    def choose(_: Prompt) -> str:
+        hear(*job.memory["heard"])
         means = {host: fmean(samples.get(host, [0.0])) for host in standing(job)}
         lowest = min(means.values())
         return chance.choice([host for host, mean in means.items() if mean == lowest])

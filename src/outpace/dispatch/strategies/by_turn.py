@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 
 from outpace.dispatch.job import Job
 from outpace.dispatch.strategies.rules import Choose, chance_of, cursor_of, standing
+from outpace.workload.prompts import Prompt
 
 
 def round_robin(job: Job) -> Choose:
@@ -28,11 +29,25 @@ def at_random(job: Job) -> Choose:
     return lambda _: chance.choice(standing(job))
 
 
+def weighted_random(job: Job) -> Choose:
+    """Any host, each as likely as its weight says.
+
+    LiteLLM's ``simple_shuffle.py`` with ``weight`` (or ``rpm``, ``tpm``) in ``litellm_params``. The weights are the
+    hosts' speeds as they are known when the run begins: what somebody would write who has measured them.
+    """
+    chance, weights = chance_of(job), weights_of(job)
+
+    def choose(_: Prompt) -> str:
+        hosts = standing(job)
+        return chance.choices(hosts, [weights[host] for host in hosts])[0]
+
+    return choose
+
+
 def weighted_round_robin(job: Job) -> Choose:
     """One host after another, each as often as its weight says and never in a row where it can be avoided.
 
-    nginx with ``weight=`` (``ngx_http_upstream_round_robin.c``). The weights are the hosts' speeds as they are known
-    when the run begins: what somebody would write who has measured them.
+    nginx with ``weight=`` (``ngx_http_upstream_round_robin.c``), by such weights.
     """
     weights, turns = weights_of(job), turns_of(job)
     return lambda _: smoothly(standing(job), weights, turns)

@@ -32,6 +32,7 @@ STRATEGIES: dict[str, Strategy] = {
 RULES: dict[str, Rule] = {
     "round-robin": by_turn.round_robin,
     "random": by_turn.at_random,
+    "weighted-random": by_turn.weighted_random,
     "weighted-round-robin": by_turn.weighted_round_robin,
     "least-in-flight": by_count.least_in_flight,
     "least-in-flight-first": by_count.least_in_flight_first,
