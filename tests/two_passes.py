@@ -10,12 +10,14 @@ import pytest
 
 HANGS = ("-o", "faulthandler_timeout=600", "-o", "faulthandler_exit_on_timeout=true")
 """A test that hangs says where it stands, and ends the run."""
+SLOWEST = "--durations=25"
 
 PASSES = (["-n=auto", "--dist=worksteal", "-m=not quiet"], ["-m=quiet"])
 
 
 def main(arguments: list[str]) -> int:
-    ended = {subprocess.call([sys.executable, "-m", "pytest", *HANGS, *options, *arguments]) for options in PASSES}
+    command = [sys.executable, "-m", "pytest", *HANGS, SLOWEST]
+    ended = {subprocess.call([*command, *options, *arguments]) for options in PASSES}
     if len(ended) > 1:  # what was asked for may be all of one kind
         ended.discard(pytest.ExitCode.NO_TESTS_COLLECTED)
     return max(ended)
