@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import orjson
+
 from outpace.engines.client import Client
 from outpace.engines.failures import error_text, failure
 from outpace.engines.noticed import Noticed
@@ -172,12 +174,20 @@ def largest_answer(prompt: str, settings: Generation) -> int:
 def parse_object(host: Host, line: bytes) -> dict[str, Any]:
     """One line of an answer as a JSON object; raises ``AnswerUnreadable``."""
     try:
-        found = json.loads(line.decode())  # of bytes, it would guess at their encoding first
-    except (ValueError, RecursionError) as error:
-        raise AnswerUnreadable(f"{host.name} sent a line that is not JSON: {line[:80]!r}.") from error
+        found = orjson.loads(line)
+    except ValueError:
+        found = _liberally(host, line)
     if not isinstance(found, dict):
         raise AnswerUnreadable(f"{host.name} sent {line[:80]!r} where a JSON object is due.")
     return found
+
+
+def _liberally(host: Host, line: bytes) -> Any:
+    """``line`` as the standard library reads it: it takes half of a surrogate pair, and numbers that are none."""
+    try:
+        return json.loads(line.decode())  # of bytes, it would guess at their encoding first
+    except (ValueError, RecursionError) as error:
+        raise AnswerUnreadable(f"{host.name} sent a line that is not JSON: {line[:80]!r}.") from error
 
 
 def failure_in(host: Host, found: dict[str, Any], line: bytes) -> RequestFailed | None:

@@ -40,7 +40,12 @@ class Events:
         """The events that ``piece`` ends; raises ``AnswerUnreadable``."""
         events: list[Event] = []
         for line in self._lines.feed(piece):
-            self._take(line, events)
+            if not line:
+                self._dispatch(events)
+            elif line.startswith(b"data: ") and not (self._data or self._no_empty_lines):  # as nearly all do
+                self._data.append(line[6:])
+            else:
+                self._take(line, events)
         return events
 
     def end(self) -> list[Event]:
@@ -58,7 +63,7 @@ class Events:
             if self._data or self._no_empty_lines:
                 self._add(line[5:].removeprefix(b" "), events)
             else:
-                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._data.append(line[5:].removeprefix(b" "))
         elif not line:
             self._dispatch(events)
         elif not line.startswith(b":"):  # else a comment, which keeps the connection alive
