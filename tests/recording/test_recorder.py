@@ -229,6 +229,18 @@ def test_the_file_can_be_read_after_every_run(tmp_path: Path, monkeypatch: pytes
     assert all(later[:-1] == earlier for earlier, later in pairwise(seen))
 
 
+def test_a_session_that_outgrows_what_can_be_read_is_recorded_no_further(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(har, "MOST_RUNS", 3)
+    with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
+        settings = Settings(hosts=hosts.hosts, record=tmp_path / "r.json", baseline="a", timeout_s=10)
+        with Session(settings) as session:
+            measurement = Measurement(session, "serial-per-side", report_dir=tmp_path)
+            measurement.measure(1)
+            notes = measurement.comparison().notes
+    assert len(har.read(tmp_path / "r.json").runs) == 3
+    assert any("it has 4 runs, and 3 are the most that are replayed" in note for note in notes)
+
+
 def test_a_connection_that_was_refused_is_kept_with_its_error() -> None:
     async def main() -> list[Exchange]:
         transport = RecordingTransport(httpx.AsyncHTTPTransport())

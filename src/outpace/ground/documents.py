@@ -27,7 +27,7 @@ LARGEST_DOCUMENT = 192 << 20
 """Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 40 MB for five rounds;
 while such a recording is read, it takes four to five times its size in memory."""
 MOST_VALUES = 8_000_000
-"""Places in a document: one for each value, each field and each list. What is small on disk may be large in memory, up
+"""Places in a document. What is small on disk may be large in memory, up
 to 64 bytes a place where there is little else. The same recording of 10,000 prompts has 5.6 million of them."""
 LONGEST_REMARK = 300
 """Characters of what an error repeats of a document."""
@@ -141,6 +141,11 @@ def write_json(path: Path, document: dict[str, Any], name: str, *, compact: bool
 
     Raises ``DocumentInvalid`` and, where the folder cannot be written, ``OSError``.
     """
+    write_whole(path, text_of(path, document, name, compact=compact) + "\n")
+
+
+def text_of(path: Path, document: dict[str, Any], name: str, *, compact: bool) -> str:
+    """The text that ``write_json`` would put at ``path``; raises ``DocumentInvalid``."""
     if not _quick_validator(name).is_valid(document):
         validate(document, name, f"The {name} {path.name}")
     text = _compact(document) if compact else _laid_out(document)
@@ -148,7 +153,7 @@ def write_json(path: Path, document: dict[str, Any], name: str, *, compact: bool
         text.encode()
     except UnicodeEncodeError as error:
         raise refused(f"The {name} {path.name} cannot be written: it holds half of a surrogate pair.") from error
-    write_whole(path, text + "\n")
+    return text
 
 
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -179,7 +184,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 def read_plain(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON object that no schema of ours describes; raises ``DocumentInvalid``, which calls it ``what``."""
-    text = _text_of(path, what)
+    text = _read_text(path, what)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -189,7 +194,13 @@ def read_plain(path: Path, what: str) -> dict[str, Any]:
     return document
 
 
-def _text_of(path: Path, what: str) -> str:
+def places_in(data: bytes) -> int:
+    """How many places there are in JSON: one for each value, each field and each list."""
+    bare = _STRING.sub(b"", data)
+    return sum(map(bare.count, b"[{,:"))
+
+
+def _read_text(path: Path, what: str) -> str:
     try:
         # A pipe would be waited for, and a device may never end.
         if not path.is_file() and path.exists():
@@ -204,8 +215,7 @@ def _text_of(path: Path, what: str) -> str:
             f"The {what} {path} is larger than {LARGEST_DOCUMENT >> 20} MiB, which is the most that is read. "
             "Keep fewer rounds, strategies or prompts in one."
         )
-    bare = _STRING.sub(b"", data)
-    if (places := sum(map(bare.count, b"[{,:"))) > MOST_VALUES:
+    if (places := places_in(data)) > MOST_VALUES:
         raise refused(
             f"The {what} {path} has {places:,} values, and {MOST_VALUES:,} are the most that are read. "
             "Keep fewer rounds, strategies or prompts in one."

@@ -192,7 +192,7 @@ class Measurement:
             if each.held is False and each.name not in NOTED
         ]
         guessing = session.settings.know_lengths and self.strategy in EXPECTING
-        what_if = session.settings.what_if
+        what_if, recorder = session.settings.what_if, session.world.recorder
         foretold = [f"{WHAT_IF}{', '.join(what_if)}: {FORETOLD}"] if what_if else []
         remarks = [
             *foretold,
@@ -201,6 +201,7 @@ class Measurement:
             *([ONE_EACH] if self._held_to_one else []),
             *([self.enough] if self.enough else []),
             *session.noticed(self.strategy),
+            *([recorder.full] if recorder and recorder.full else []),
             *self._moved.values(),
         ]
         return compare(

@@ -98,8 +98,8 @@ class Session:
             self.agreement = Agreement(settings.workload, blotted=redacted)
             self.ordered = self._warm_up(self._warming(everyone))
             if self.world.recorder is not None:
-                self.world.recorder.meet(self.engines)
-                self.world.recorder.baseline = self.baseline_host
+                self.world.recorder.meet(self.engines, self.baseline_host)
+                stack.callback(self.world.recorder.close)
                 record_capacity(self.runs, self.world.recorder, self.ordered, len(settings.workload.prompts))
             self.origin = self._origin()
             self._open = stack.pop_all()

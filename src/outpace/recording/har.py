@@ -55,7 +55,7 @@ def read(path: Path) -> Recording:
 
 def _require_replayable(recording: Recording) -> None:
     """What a schema cannot say; raises ``ValueError``."""
-    _require_bounded(recording)
+    require_bounded(recording)
     _require_hosts(recording)
     names = {host.name for host in recording.hosts}
     for text in (*(prompt.text for prompt in recording.workload.prompts), _found(recording)):
@@ -88,7 +88,7 @@ def _require_hosts(recording: Recording) -> None:
             raise ValueError(f"its {what} is {quoted(named)}, which is none of the hosts")
 
 
-def _require_bounded(recording: Recording) -> None:
+def require_bounded(recording: Recording) -> None:
     """What a replay has to do is no more than a session can have recorded; raises ``ValueError``."""
     levels = max(len(host.levels) for host in recording.hosts)
     asked = recording.rounds * len(recording.workload.prompts)

@@ -17,8 +17,9 @@ from outpace.engines import Engine
 from outpace.engines.client import authority_of
 from outpace.ground.records import BestAlone, Run
 from outpace.judge.capacity import Level
-from outpace.recording import fitted_levels, har
+from outpace.recording import fitted_levels
 from outpace.recording.fitted_bursts import calibrated
+from outpace.recording.growing import GrowingFile
 from outpace.recording.recording import Exchange, RecordedArrivals, RecordedHost, RecordedRun, Recording, Scene
 from outpace.recording.redaction import redacted
 from outpace.workload.prompts import Workload
@@ -95,27 +96,42 @@ class _Kept(httpx.AsyncByteStream):
 
 
 class Recorder:
-    """Gathers a session and keeps ``path`` up to date after every run; ``redact`` drops what was said."""
+    """Gathers a session and keeps ``path`` up to date after every run; ``redact`` drops what was said.
+
+    What concurrency does to the hosts is fitted to all of the session whenever that has doubled, and at its ``close``.
+    """
 
     def __init__(self, path: Path, transport: RecordingTransport, workload: Workload, created: str, *, redact: bool):
-        self._path, self._transport, self._workload = path, transport, workload
+        self._file, self._transport, self._workload = GrowingFile(path), transport, workload
         self._created, self._redact = created, redact
         self._runs: list[RecordedRun] = []
+        self._exchanges: list[Exchange] = []
+        self._answered: Counter[tuple[str, int]] = Counter()
+        """Whole answers in a run to a text, by the first of the prompts that have it."""
+        self._fitted: dict[str, RecordedHost] = {}
+        self._well_fitted = False
+        self._fitted_to = self._written = 0
+        """How many of the exchanges the hosts were fitted to, and how many were written."""
         self._levels: dict[str, list[Level]] = {}
         self._slots: dict[str, int] = {}
         self._hosts: dict[str, Engine] = {}
         self._trips_ms: dict[str, float] = {}
-        self.baseline: str | None = None
+        self._baseline: str | None = None
         self.best_alone: BestAlone | None = None
         self.arrivals: RecordedArrivals | None = None
 
-    def meet(self, engines: dict[str, Engine]) -> None:
-        """Take note of the hosts' engines."""
-        self._hosts = engines
+    def meet(self, engines: dict[str, Engine], baseline: str) -> None:
+        """Take note of the hosts' engines, and of the host that the baseline runs on."""
+        self._hosts, self._baseline = engines, baseline
 
     def begin(self, scene: Scene) -> None:
         """What passes from now on belongs to the run of ``scene``."""
-        self._transport.run = scene.name
+        self._transport.run = None if self.full else scene.name
+
+    @property
+    def full(self) -> str | None:
+        """Why the session is recorded no further, if so."""
+        return self._file.full
 
     def end(self, scene: Scene, run: Run, round_trips_ms: Mapping[str, float]) -> None:
         """The run of ``scene`` is over; raises ``OSError`` where the file cannot be written."""
@@ -123,7 +139,8 @@ class Recorder:
         self._trips_ms.update(round_trips_ms)
         makespan_ms = None if run.failed else round(run.makespan_ms, 3)
         self._runs.append(RecordedRun(scene.name, scene.strategy, scene.measured, scene.round, run.hosts, makespan_ms))
-        self.save()
+        self._exchanges += self._passed()
+        self._save(fit=len(self._exchanges) >= 2 * self._fitted_to)
 
     def begin_sweep(self, host: str, in_flight: int) -> None:
         """What passes from now on shows the capacity of ``host`` with ``in_flight`` requests going."""
@@ -132,27 +149,42 @@ class Recorder:
     def end_sweep(self, host: str, in_flight: int) -> None:
         """Keep what the sweep showed; its exchanges are not needed any further."""
         name, self._transport.run = f"sweep@{host}*{in_flight}", None
-        swept = [each for each in self._transport.exchanges if each.run == name]
-        self._transport.exchanges[:] = [each for each in self._transport.exchanges if each.run != name]
-        numbered = self._numbered(swept)
-        if found := fitted_levels.level(in_flight, numbered):
+        passed = self._passed()
+        swept = [each for each in passed if each.run == name]
+        self._exchanges += [each for each in passed if each.run != name]
+        if found := fitted_levels.level(in_flight, swept):
             self._levels.setdefault(host, []).append(found)
-        self._slots[host] = max(self._slots.get(host, 1), fitted_levels.slots(numbered))
+        self._slots[host] = max(self._slots.get(host, 1), fitted_levels.slots(swept))
+        self._fitted_to = 0
 
-    def save(self) -> None:
-        """Write what there is so far, whole; raises ``OSError``."""
-        recording = calibrated(self.recording())
-        har.write(self._path, redacted(recording) if self._redact else recording)
+    def close(self) -> None:
+        """The session is over; raises ``OSError`` where the file cannot be written."""
+        if self._runs and not self._well_fitted:
+            self._save(fit=True)
 
-    def recording(self) -> Recording:
-        """What there is so far."""
+    def _save(self, *, fit: bool) -> None:
+        if self.full:
+            return
+        if fit:
+            self._fitted = {host.name: host for host in calibrated(self._recording(self._exchanges)).hosts}
+            self._fitted_to = len(self._exchanges)
+        self._well_fitted = fit
+        recording = self._recording(self._exchanges[self._written :])
+        self._written = len(self._exchanges)
+        known = [(host, self._fitted[host.name]) for host in recording.hosts]
+        hosts = tuple(replace(host, slots=fitted.slots, levels=fitted.levels) for host, fitted in known)
+        recording = replace(recording, hosts=hosts)
+        self._file.write(redacted(recording) if self._redact else recording)
+
+    def _recording(self, exchanges: Sequence[Exchange]) -> Recording:
+        """What there is so far, with these of its ``exchanges``."""
         return Recording(
             self._created,
             tuple(self._host(name, engine) for name, engine in self._hosts.items()),
             self._workload,
             tuple(self._runs),
-            tuple(self._numbered(self._transport.exchanges)),
-            self.baseline,
+            tuple(exchanges),
+            self._baseline,
             best_alone=self.best_alone,
             arrivals=self.arrivals,
         )
@@ -172,17 +204,18 @@ class Recorder:
             tuple(self._levels.get(name, ())),
         )
 
-    def _numbered(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
-        """The exchanges with their hosts' names and their prompts' numbers instead of addresses and texts.
+    def _passed(self) -> list[Exchange]:
+        """The exchanges that have passed since this was last asked.
 
+        They have their hosts' names and their prompts' numbers instead of addresses and texts.
         Where a text is asked more than once, its answers in a run take its numbers in turn.
         """
+        exchanges, self._transport.exchanges[:] = self._transport.exchanges[:], []
         places: defaultdict[str, list[int]] = defaultdict(list)
         for prompt in self._workload.prompts:
             places[prompt.text].append(prompt.index)
         first = {text: indices[0] for text, indices in places.items()}
         same = {indices[0]: indices for indices in places.values()}
-        answered: Counter[tuple[str, int]] = Counter()
         names = {authority_of(engine.host): name for name, engine in self._hosts.items()}
         numbered = []
         for each in exchanges:
@@ -190,9 +223,9 @@ class Recorder:
                 continue
             number = fitted_levels.prompt_of(each.sent, first)
             if number is not None:
-                turn = min(answered[each.run, number], len(same[number]) - 1)
+                turn = min(self._answered[each.run, number], len(same[number]) - 1)
                 found = replace(each, host=names[each.host], prompt=same[number][turn])
-                answered[each.run, number] += found.answered
+                self._answered[each.run, number] += found.answered
                 numbered.append(found)
             else:
                 numbered.append(replace(each, host=names[each.host]))
