@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from outpace.ground.records import BestAlone
 from outpace.judge import capacity
 from outpace.judge.capacity import Level
 from outpace.judge.comparison import Comparison
@@ -17,7 +18,11 @@ from outpace.measure.best_alone import find_best_alone
 from outpace.measure.measurement import ORDERS, Measurement
 from outpace.measure.session import Session
 from outpace.measure.sweep import sweep
+from outpace.recording import har
+from outpace.report import document
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
+from recorded import measured as recorded_and_measured
+from recorded import recorded
 from reference.model import Model, Work
 from reference.truth import Truth
 from reference_session import virtual_session
@@ -81,6 +86,7 @@ def dealt(hosts: Sequence[str], in_flight: int) -> Shares:
 
 
 EVERYTHING = range(8)
+LONGEST_FIRST = sorted(EVERYTHING, key=lambda prompt: -LENGTHS[prompt])
 
 
 @pytest.mark.parametrize("swept", [True, False], ids=["after sweeps", "in passing"])
@@ -109,7 +115,10 @@ def test_the_set_gain_is_within_a_hundredth_of_the_truth(
     tmp_path: Path,
 ) -> None:
     alone_ms = {
-        (host, count): makespan_ms(truths, {host: (EVERYTHING, count)}) for host in truths for count in range(1, 9)
+        (host, count, order is LONGEST_FIRST): makespan_ms(truths, {host: (order, count)})
+        for host in truths
+        for count in range(1, 9)
+        for order in (EVERYTHING, LONGEST_FIRST)
     }
     least_ms = min(alone_ms.values())
     with virtual_session(truths, workload=WORK, baseline="a") as session:
@@ -118,8 +127,9 @@ def test_the_set_gain_is_within_a_hundredth_of_the_truth(
         found = measured(session, strategy, tmp_path)
     assert found.best_alone is not None
     assert found.gain is not None
-    assert found.best_alone.host == best
-    assert alone_ms[found.best_alone.host, found.best_alone.in_flight] == pytest.approx(least_ms, rel=0.01)
+    alone = found.best_alone
+    assert alone.host == best
+    assert alone_ms[alone.host, alone.in_flight, alone.longest_first] == pytest.approx(least_ms, rel=0.01)
     assert found.gain.median == pytest.approx(least_ms / makespan_ms(truths, shares), rel=0.01)
     assert ("sweep of" in found.best_alone.found) is swept
 
@@ -131,17 +141,57 @@ def test_two_equal_hosts_that_queue_gain_exactly_what_they_are_faster(tmp_path: 
     assert found.gain.median == pytest.approx(found.speedup)
 
 
-def test_a_host_that_adds_nothing_gains_nothing(tmp_path: Path) -> None:
-    # Answers of one length: what comes of the order of prompts is not what the other machines add.
-    alike, nothing = (replace(truth, tokens=10) for truth in (BATCHING, NOTHING))
-    with virtual_session({"a": alike, "b": nothing}, workload=WORK, timeout_s=1e7) as session:
-        sweep(session, "a")
-        queues = capacity.classify([Level(1, 1.0, 1.0), Level(2, 1.0, 2.0)])
-        session.knowledge.capacities["b"] = queues  # of which a sweep would take days
-        found = measured(session, "earliest-finish", tmp_path)
+def with_nothing(truth: Truth, folder: Path, **asked: bool) -> tuple[Session, Comparison]:
+    """Earliest-finish, which sends the longest first, over a host and one that answers nothing in time."""
+    with virtual_session({"a": truth, "b": NOTHING}, workload=WORK, timeout_s=1e7, **asked) as session:
+        for host, most in (("a", truth.slots), ("b", 1)):  # of which a sweep would take days
+            gains = [float(min(level, most)) for level in (1, 2, 4, 8)]
+            levels = [Level(round(2**at), gain, 1.0, (gain,) * 3) for at, gain in enumerate(gains)]
+            session.knowledge.capacities[host] = capacity.classify(levels)
+        return session, measured(session, "earliest-finish", folder)
+
+
+def test_a_host_that_adds_nothing_gains_nothing_whatever_the_order_of_prompts_brings(tmp_path: Path) -> None:
+    _, found = with_nothing(BATCHING, tmp_path)
+    assert found.best_alone is not None
+    assert found.best_alone.longest_first
     assert found.gain is not None
-    assert found.gain.median == pytest.approx(1.0, rel=0.01)
-    assert found.speedup == pytest.approx(4.0, rel=0.01)
+    assert found.gains == pytest.approx([1.0] * 6, rel=0.01)
+    one_by_one_ms, at_best_ms = (
+        makespan_ms({"a": BATCHING}, {"a": share}) for share in ((EVERYTHING, 1), (LONGEST_FIRST, 4))
+    )
+    assert found.speedup == pytest.approx(one_by_one_ms / at_best_ms, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({"know_lengths": False}, id="lengths that strategies may not know"),
+        pytest.param({"tokens": 20}, id="lengths all alike"),
+        pytest.param({"tokens": dict(zip(DEFAULT_PROMPTS, sorted(LENGTHS)[::-1], strict=True))}, id="as good already"),
+        pytest.param({"slots": 1}, id="one at a time"),
+    ],
+)
+def test_prompts_keep_their_order_where_another_is_no_better(asked: dict, tmp_path: Path) -> None:
+    session_s = {name: asked.pop(name) for name in ("know_lengths",) if name in asked}
+    session, found = with_nothing(replace(BATCHING, **asked), tmp_path, **session_s)
+    assert session.best_alone is not None
+    assert not session.best_alone.longest_first
+    alone = found.best_alone
+    assert alone is not None
+    assert (alone.host, alone.order) == ("a", "")
+
+
+def test_a_recording_keeps_the_order_and_its_replay_has_it(tmp_path: Path) -> None:
+    best = BestAlone("laptop", 4, "as it was", True)
+    har.write(tmp_path / "kept.json", replace(recorded("llama-server-np4"), best_alone=best))
+    found = har.read(tmp_path / "kept.json")
+    assert found.best_alone == best
+    measurement, comparison = recorded_and_measured(found, "pull", tmp_path)
+    assert comparison.best_alone == replace(best, found="as in the recording: as it was")
+    (alone,) = {(each.alone.strategy, each.alone.hosts) for each in measurement.rounds if each.alone is not None}
+    assert alone == ("earliest-finish", ("laptop",))
+    assert document.read(measurement.path)["summary"]["best_alone"]["longest_first"]
 
 
 # How a round goes
@@ -201,9 +251,9 @@ def tried(session: Session) -> list[tuple[str, int]]:
     asked: list[tuple[str, int]] = []
     run_alone = session.run_alone
 
-    def noting(host: str, in_flight: int, turn: int = 0):
+    def noting(host: str, in_flight: int, *more):
         asked.append((host, in_flight))
-        return run_alone(host, in_flight, turn)
+        return run_alone(host, in_flight, *more)
 
     session.run_alone = noting  # type: ignore[method-assign]
     found = find_best_alone(session)
@@ -217,8 +267,21 @@ def test_a_host_that_queues_is_left_alone_after_two_levels_and_one_that_cannot_w
         assert tried(session) == [("a", 1), ("a", 2), ("slow", 2), ("a", 4), ("slow", 4)]
 
 
-def test_after_sweeps_nothing_is_tried_where_it_is_plain() -> None:
-    with virtual_session({"a": BATCHING, "b": FAR}, workload=WORK) as session:
+@pytest.mark.parametrize(("alike", "in_flight", "runs"), [(True, 4, "1 run"), (False, 4, "7 runs")])
+def test_after_sweeps_the_plain_winner_is_tried_in_both_orders_where_lengths_differ(
+    alike: bool, in_flight: int, runs: str
+) -> None:
+    batching = replace(BATCHING, tokens=20) if alike else BATCHING
+    with virtual_session({"a": batching, "b": FAR}, workload=WORK) as session:
+        for host in "ab":
+            sweep(session, host)
+        found = find_best_alone(session)
+    assert (found.host, found.in_flight, found.longest_first) == ("a", in_flight, not alike)
+    assert found.found == f"found by a sweep of each host and {runs} of the workload"
+
+
+def test_after_sweeps_nothing_is_tried_where_one_at_a_time_is_best() -> None:
+    with virtual_session({"a": QUEUEING, "b": FAR}, workload=WORK) as session:
         for host in "ab":
             sweep(session, host)
         before_s = session.now()
@@ -227,8 +290,8 @@ def test_after_sweeps_nothing_is_tried_where_it_is_plain() -> None:
 
 
 def test_hosts_that_come_near_do_the_whole_workload_three_times() -> None:
-    near = replace(BATCHING, tokens_per_s=BATCHING.tokens_per_s * 0.9)
-    with virtual_session({"a": near, "b": BATCHING}, workload=WORK, baseline="a") as session:
+    near, nearest = (replace(BATCHING, tokens_per_s=BATCHING.tokens_per_s * by, tokens=20) for by in (0.9, 1.0))
+    with virtual_session({"a": near, "b": nearest}, workload=WORK, baseline="a") as session:
         for host in "ab":
             sweep(session, host)
         found = find_best_alone(session)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_round_whose_baseline_is_the_best_alone_reads_back_as_such(document, t
     assert first.alone is first.baseline
     assert document["rounds"][0]["alone"] is None
     assert document["rounds"][0]["set_gain"] == document["summary"]["set_gain"]["median"] == round(200 / 110, 6)
-    assert document["summary"]["best_alone"] == {"host": "near", "in_flight": 1, "found": "as it was"}
+    assert document["summary"]["best_alone"] == asdict(BestAlone("near", 1, "as it was"))
 
 
 def test_a_report_of_version_1_0_is_read_and_tells_nothing_of_the_best_alone(document, tmp_path):

@@ -15,6 +15,7 @@ from typing import Any
 
 from outpace.dispatch import STRATEGIES
 from outpace.ground.errors import DocumentInvalid
+from outpace.ground.records import BestAlone
 from outpace.judge import capacity
 from outpace.judge.stats import Interval, rounds_ratio_interval
 from outpace.recording import har
@@ -95,10 +96,10 @@ def _change(strategy: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
 
 def _alone(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """What the set gains are against, where that is not the same in both."""
-    was, now = (each["summary"]["best_alone"] for each in (before, after))
-    if (was["host"], was["in_flight"]) == (now["host"], now["in_flight"]):
+    alone = [BestAlone(**each["summary"]["best_alone"]) for each in (before, after)]
+    told = [f"{each.host} with {each.in_flight} in flight{each.order}" for each in alone]
+    if told[0] == told[1]:
         return ""
-    told = [f"{each['host']} with {each['in_flight']} in flight" for each in (was, now)]
     return f" (against {told[0]} before, {told[1]} after)"
 
 

@@ -54,7 +54,7 @@ def rank(recording: Recording, strategies: Sequence[str], work: Workload, load: 
             compared = measured.comparison()
             best = session.best_alone
             if best is not None and not alone:
-                alone = f"{best.host} with {best.in_flight} in flight"
+                alone = f"{best.host} with {best.in_flight} in flight{best.order}"
                 alone_load = None if load is None else _loaded(session, BEST_ALONE, load, Path(folder))
         runs = [each.run for each in measured.rounds]
         found.append((_rule(compared, runs, figures, problem), compared))

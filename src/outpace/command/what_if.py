@@ -47,7 +47,7 @@ class Played(NamedTuple):
             median(overhead_ratios(rounds)),
             rounds[0].baseline.hosts[0],
             median(set_gains(rounds)),
-            f"{best.host} at its best, {best.in_flight} in flight",
+            f"{best.host} at its best, {best.in_flight} in flight{best.order}",
         )
 
 

@@ -102,11 +102,20 @@ class Run:
 
 @dataclass(frozen=True)
 class BestAlone:
-    """What the best single machine is: ``host``, with so many in flight; ``found`` says how that was found out."""
+    """What the best single machine is: ``host``, with so many in flight; ``found`` says how that was found out.
+
+    ``longest_first`` is whether it answers the longest prompts first, or all in the order in which they were given.
+    """
 
     host: str
     in_flight: int
     found: str = ""
+    longest_first: bool = False
+
+    @property
+    def order(self) -> str:
+        """The order of its prompts, to follow how many it has in flight; nothing where that is the usual one."""
+        return ", the longest first" if self.longest_first else ""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,24 @@
 The fastest host one by one need not be the fastest at its best: one that batches may be slower alone and much faster
 with several at once. Which it is, is measured. Where all hosts were swept, only those that come near to each other at
 their best are tried, with the whole workload; else every host is, with more and more in flight.
+
+Strategies may send the longest prompts first, and what comes of an order is no merit of other machines: the best alone
+has them in that order, too, where the lengths may be known and it is done sooner so.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import NamedTuple
 
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import TOLERANCE, Capacity
-from outpace.measure.session import Session
+from outpace.measure.session import ALONE, LONGEST_FIRST, Session
 from outpace.measure.sweep import LEVELS
 
 CLOSE = 1.25
@@ -26,16 +30,19 @@ TRIES = 3
 """So many hosts, the nearest ones, do the whole workload so often each."""
 NO_RISES = 2
 """So many levels in a row that are no quicker end the search on a host."""
+ORDER_MATTERS = 0.01
+"""By less than this share of the makespan an order does not matter."""
 
 FORECAST = "forecast from the host model, for the recording holds no run of the best alone"
 RECORDED = "as in the recording: "
 
 
 class Candidate(NamedTuple):
-    """One host with so many in flight."""
+    """One host with so many in flight, the prompts in their order or the longest first."""
 
     host: str
     in_flight: int
+    strategy: str = ALONE
 
 
 def find_best_alone(session: Session) -> BestAlone:
@@ -52,9 +59,11 @@ def find_best_alone(session: Session) -> BestAlone:
     swept = all(host in session.knowledge.capacities for host in session.ordered)
     chosen = _chosen(trials, _expected(session) if swept else _in_passing(trials))
     how = "found by a sweep of each host" if swept else "found by trial, for there was no sweep"
+    chosen = _in_the_better_order(trials, chosen)
     if trials.runs:
-        how += f"{' and' if swept else ':'} {trials.runs} runs of the workload"
-    return BestAlone(chosen.host, chosen.in_flight, how if recording is None else FORECAST)
+        how += f"{' and' if swept else ':'} {trials.runs} run{'' if trials.runs == 1 else 's'} of the workload"
+    how = how if recording is None else FORECAST
+    return BestAlone(chosen.host, chosen.in_flight, how, chosen.strategy == LONGEST_FIRST)
 
 
 class _Trials:
@@ -74,7 +83,8 @@ class _Trials:
     def run(self, each: Candidate) -> float:
         """One more; gives the median of what they took, in ms, without end where prompts were left unanswered."""
         took_ms = self._took_ms[each]
-        run = self.session.run_alone(each.host, each.in_flight, len(took_ms))
+        run = self.session.run_alone(each.host, each.in_flight, len(took_ms), each.strategy)
+        self.session.knowledge.learn_lengths(run)
         took_ms.append(math.inf if run.failed else run.makespan_ms)
         return median(took_ms)
 
@@ -162,3 +172,40 @@ def _tried(trials: _Trials, near: Sequence[Candidate]) -> dict[Candidate, float]
         for each in near:
             took[each] = trials.run(each)
     return took
+
+
+def _in_the_better_order(trials: _Trials, chosen: Candidate) -> Candidate:
+    """``chosen``, or its host with the longest first, where that is quicker.
+
+    An engine that has more in flight than it works on, or all, takes them in an order of its own, so fewer are tried.
+    """
+    fewer = {each for each in (max(2, chosen.in_flight // 2), chosen.in_flight) if each < trials.prompts}
+    if chosen.in_flight == 1 or not fewer or not trials.session.settings.know_lengths:
+        return chosen
+    if not trials.runs:  # which shows lengths
+        trials.run(chosen)
+    if not _order_matters(trials, chosen.in_flight):
+        return chosen
+    ways = [chosen, *(Candidate(chosen.host, in_flight, LONGEST_FIRST) for in_flight in sorted(fewer))]
+    took = _tried(trials, ways)
+    best = min(ways, key=lambda each: took[each])
+    return best if took[best] < (1 - ORDER_MATTERS) * took[chosen] else chosen
+
+
+def _order_matters(trials: _Trials, in_flight: int) -> bool:
+    """Whether the longest first would be done at another time, be it so many or fewer that are worked on at once."""
+    session = trials.session
+    works = [work for each in session.settings.workload.prompts if (work := session.knowledge.work(each)) is not None]
+    if len(works) < trials.prompts:  # the engine does not tell how long its answers are
+        return False
+    ordered = sorted(works, reverse=True)
+    found = [_ends(ordered, slots) / _ends(works, slots) for slots in range(2, in_flight + 1)]
+    return max(abs(each - 1) for each in found) > ORDER_MATTERS
+
+
+def _ends(works: Iterable[float], slots: int) -> float:
+    """When the last of ``works`` is done, so many at once, each as fast as any other."""
+    free = [0.0] * slots
+    for work in works:
+        heapq.heapreplace(free, free[0] + work)
+    return max(free)

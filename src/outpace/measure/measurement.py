@@ -20,7 +20,7 @@ from outpace.judge.gate import DEFAULT_THRESHOLD, Verdict, judge
 from outpace.judge.impossible import IMPOSSIBLE
 from outpace.measure.best_alone import find_best_alone
 from outpace.measure.moved import moved
-from outpace.measure.session import ALONE, Session
+from outpace.measure.session import ALONE, LONGEST_FIRST, Session
 from outpace.measure.stopping import why_enough
 from outpace.recording.recording import Part, Scene
 from outpace.report import document
@@ -261,7 +261,9 @@ class Measurement:
 
     def _execute(self, part: Part) -> Outcome:
         self.phase = PHASES[part]
-        strategy = {"run": self.strategy, "baseline": BASELINE, "alone": ALONE}[part]
+        best = self._session.best_alone
+        alone = LONGEST_FIRST if best is not None and best.longest_first else ALONE
+        strategy = {"run": self.strategy, "baseline": BASELINE, "alone": alone}[part]
         scene = Scene(strategy, self.strategy, len(self.rounds), part)
         outcome = self._session.run(scene)
         self._made[part] = outcome.run

@@ -48,8 +48,8 @@ ELSEWHERE = (
     "some pytest plugins do. Switch that plugin off for this run (pytest -p no:PLUGIN), or leave out the option that "
     "asks for it."
 )
-ALONE = "pull"
-"""The strategy of the best alone, on one host."""
+ALONE, LONGEST_FIRST = "pull", "earliest-finish"
+"""The strategies of the best alone, on one host: prompts in their order, and the longest first."""
 
 
 class Session:
@@ -147,7 +147,7 @@ class Session:
             self.world.begin(scene)
         if scene.part == "alone":
             assert self.best_alone is not None
-            outcome = self._alone(self.best_alone.host, self.best_alone.in_flight)
+            outcome = self._alone(self.best_alone.host, self.best_alone.in_flight, scene.strategy)
         else:
             how, hosts = self.find_strategy(scene.strategy), self.hosts_of(scene.strategy)
             outcome = self.runs.execute(scene.strategy, how, hosts, healthy=scene.part == "baseline")
@@ -184,15 +184,15 @@ class Session:
         concerned = self._concerned(strategy).items()
         return list(dict.fromkeys(said for name, engine in concerned for said in engine.noticed.in_words(name)))
 
-    def run_alone(self, host: str, in_flight: int, turn: int = 0) -> Run:
+    def run_alone(self, host: str, in_flight: int, turn: int = 0, strategy: str = ALONE) -> Run:
         """Run the workload on ``host`` with so many in flight, to see whether it is the best alone."""
         if self.world.recorder is None:  # what is tried belongs to no round
-            self.world.begin(Scene(ALONE, "best-alone", turn, "alone"))
-        return self._alone(host, in_flight).run
+            self.world.begin(Scene(strategy, "best-alone", turn, "alone"))
+        return self._alone(host, in_flight, strategy).run
 
-    def _alone(self, host: str, in_flight: int) -> Outcome:
-        """The whole workload on one host, under the shared queue."""
-        return self.runs.execute(ALONE, find_strategy(ALONE), [host], limit=lambda _: FixedLimit(in_flight))
+    def _alone(self, host: str, in_flight: int, strategy: str) -> Outcome:
+        """The whole workload on one host."""
+        return self.runs.execute(strategy, find_strategy(strategy), [host], limit=lambda _: FixedLimit(in_flight))
 
     def load(self, host: str, in_flight: int, first: int = 0) -> Run:
         """Send so many of the prompts to ``host`` at once, from the ``first`` on and round."""

@@ -37,7 +37,7 @@ def claim(comparison: Comparison, hosts: int, noun: str, prompts: int, baseline_
         if (best.host, best.in_flight) == (baseline_host, 1):
             beside.append(ONE_BY_ONE)
         else:
-            beside.append(at_once(best.in_flight))
+            beside.append(at_once(best.in_flight) + best.order)
             more = (f", and {comparison.ratio.inverse.median:.2f} times as fast as ", *one_by_one)
     low, high = span(found, values)
     if len(values) > 1:

@@ -247,6 +247,8 @@ def read(path: Path) -> dict[str, Any]:
         each.setdefault("alone", None)
     for name in ("set_gain", "best_alone"):
         summary.setdefault(name, None)
+    if summary["best_alone"] is not None:
+        summary["best_alone"].setdefault("longest_first", False)
     document["gate"].setdefault("least_gain", None)
     for name, said in (("overhead_ratio", "an overhead ratio"), ("set_gain", "a set gain")):
         told = summary[name] is not None and summary[name]["median"] is not None

@@ -43,7 +43,7 @@ def steps_of(story: Story) -> list[Step]:
     before, brings, faster = baselines, "batching, and the other machines", best.ratio and best.ratio.inverse
     if alone := best.best_alone:
         brings, faster = "the other machines", best.gain
-        at_best = (Foreign(alone.host), f" at its best, {at_once(alone.in_flight)}")
+        at_best = (Foreign(alone.host), f" at its best, {at_once(alone.in_flight)}{alone.order}")
         if (alone.host, alone.in_flight) == (best.baseline_host, 1):
             steps = [Step(at_best, median(baselines))]
         else:

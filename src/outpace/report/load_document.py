@@ -27,12 +27,15 @@ class Asked:
 
 
 def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found: LoadFigures) -> dict[str, Any]:
-    """The report of ``run`` as a document; ``alone`` is whose run it is, where that is the best single host's."""
+    """The report of ``run`` as a document; ``alone`` is whose run it is, where that is the best single host's.
+
+    What arrives is sent as it comes, whatever order is best of a batch.
+    """
     verdict, reason = found.verdict()
     late = found.lateness
     return {
         **head(SCHEMA_VERSION, origin, asked.strategy, asked.work),
-        "best_alone": alone and asdict(alone),
+        "best_alone": alone and {"host": alone.host, "in_flight": alone.in_flight, "found": alone.found},
         "arrivals": {"asked": asked.arrivals, "queue": asked.queue},
         "summary": {
             "requests": found.requests,

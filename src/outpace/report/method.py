@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from outpace.ground.records import BestAlone
 from outpace.report.blocks import LONG, TEXT, Table
 from outpace.report.words import NOT_TOLD, Foreign, Words, at_once, counted
 
@@ -64,17 +65,13 @@ def _pairing(newest: Mapping[str, Any]) -> str:
 
 def _best_alone(documents: Sequence[Mapping[str, Any]]) -> Words:
     """Which host it is, with how many requests at once, and how that was found out."""
-    told = dict.fromkeys(
-        (alone["host"], alone["in_flight"], alone.get("found", ""))
-        for each in documents
-        if (alone := each["summary"]["best_alone"])
-    )
+    told = dict.fromkeys(BestAlone(**alone) for each in documents if (alone := each["summary"]["best_alone"]))
     if not told:
         return ("not measured",)
     said: list[str] = []
-    for host, in_flight, found in told:
-        said += ["; " if said else "", Foreign(host), f", {at_once(in_flight)}"]
-        said += [": ", Foreign(found)] if found else []
+    for alone in told:
+        said += ["; " if said else "", Foreign(alone.host), f", {at_once(alone.in_flight)}{alone.order}"]
+        said += [": ", Foreign(alone.found)] if alone.found else []
     return tuple(filter(None, said))
 
 

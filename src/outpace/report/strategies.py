@@ -100,7 +100,7 @@ def row_of(document: Mapping[str, Any], *, now: bool) -> Row:
             tuple(map(Foreign, summary.get("notes", ()))),
             gain if alone else None,
             tuple(each for each in gains if each is not None),
-            BestAlone(alone["host"], alone["in_flight"], alone.get("found", "")) if alone else None,
+            BestAlone(**alone) if alone else None,
             {
                 Foreign(each["name"]): Foreign(each["said"])
                 for each in document.get("fairness", ())

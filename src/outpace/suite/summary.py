@@ -87,7 +87,8 @@ def _write_legend(reporter: pytest.TerminalReporter, session: Session) -> None:
     """What the columns mean."""
     best = session.best_alone
     if best is not None:
-        write_wrapped(reporter, f"best alone: {best.host} with {best.in_flight} in flight, {best.found}", "", "  ")
+        how = f"{best.in_flight} in flight{best.order}, {best.found}"
+        write_wrapped(reporter, f"best alone: {best.host} with {how}", "", "  ")
         reporter.write_line("gain: makespan of the best alone / makespan; above 1 the others add to it")
     reporter.write_line("ratio: makespan / makespan of the fastest host alone; below 1 the set is faster")
     reporter.write_line("efficiency: least possible makespan / makespan; 1 is the physical limit")
