@@ -13,7 +13,9 @@ from outpace.command.rules import OURS, rank
 from outpace.dispatch.strategies import RULES
 from outpace.ground.records import FailedAttempt, RequestRecord, Run
 from outpace.judge.evenness import busy_ms, evenness
+from outpace.measure.load import Load
 from outpace.report.rules import WHOSE
+from outpace.workload.arrivals import arriving, parse
 from recorded import recorded
 
 
@@ -29,6 +31,17 @@ def test_the_best_comes_first_and_a_burst_on_one_host_gains_nothing(told) -> Non
     assert told.rules[0].name == "earliest-finish"
     assert gains["least-busy"] < 1
     assert all(rule.problem is None for rule in told.rules)
+
+
+def test_of_what_arrives_each_rule_tells_fairness_and_the_limit_and_the_best_host_alone_is_beside_them() -> None:
+    recording = recorded("ollama-np1")
+    work = arriving(recording.workload, parse("poisson:50/min"), seed=7, requests=60)
+    told = rank(recording, ["round-robin", "lowest-latency"], recording.workload, Load("so", work))
+    found = {rule.name: rule.load for rule in told.rules}
+    assert all(each.figures.unanswered == 0 for each in found.values())
+    assert 0.5 < found["lowest-latency"].evenness < found["round-robin"].evenness <= 1
+    assert told.alone_load.efficiency < found["round-robin"].efficiency < 1
+    assert told.alone_load.evenness is None
 
 
 def test_each_round_of_chance_is_another(told) -> None:

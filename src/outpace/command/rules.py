@@ -16,15 +16,15 @@ from outpace.ground.errors import Unfinished, UsageError
 from outpace.ground.records import Run
 from outpace.judge import ranking
 from outpace.judge.comparison import Comparison
+from outpace.judge.efficiency import latency_efficiency
 from outpace.judge.evenness import evenness
-from outpace.judge.load import LoadFigures
 from outpace.measure.load import BEST_ALONE, Load, LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
 from outpace.recording import har
 from outpace.recording.recording import Recording
-from outpace.report.rules import Rule, Told
+from outpace.report.rules import Arrived, Rule, Told
 from outpace.suite import arriving
 from outpace.suite.command_line import strategies_named
 from outpace.workload.prompts import Workload, workload
@@ -45,19 +45,19 @@ def rank(recording: Recording, strategies: Sequence[str], work: Workload, load: 
     for strategy in strategies:
         with Session(_settings(recording, work)) as session, TemporaryDirectory() as folder:
             measured = Measurement(session, strategy, report_dir=Path(folder))
-            problem, figures = None, None
+            problem, arrived = None, None
             try:
                 measured.measure(max(recording.rounds, LEAST_ROUNDS))
-                figures = None if load is None else _loaded(session, strategy, load, Path(folder))
+                arrived = None if load is None else _arrived(session, strategy, load, measured)
             except Unfinished as error:
                 problem = str(error)
             compared = measured.comparison()
             best = session.best_alone
             if best is not None and not alone:
                 alone = f"{best.host} with {best.in_flight} in flight{best.order}"
-                alone_load = None if load is None else _loaded(session, BEST_ALONE, load, Path(folder))
+                alone_load = None if load is None else _arrived(session, BEST_ALONE, load, measured)
         runs = [each.run for each in measured.rounds]
-        found.append((_rule(compared, runs, figures, problem), compared))
+        found.append((_rule(compared, runs, arrived, problem), compared))
     ordered = [each.strategy for each in ranking.ranked(compared for _, compared in found)]
     place = {name: index for index, name in enumerate(ordered)}
     rules = sorted((rule for rule, _ in found), key=lambda rule: place.get(rule.name, len(place)))
@@ -70,14 +70,19 @@ def _settings(recording: Recording, work: Workload) -> Settings:
     return Settings(recording=recording, workload=work, baseline=recording.baseline)
 
 
-def _loaded(session: Session, strategy: str, load: Load, folder: Path) -> LoadFigures:
-    measured = LoadMeasurement(session, strategy, load, report_dir=folder)
-    measured.prepare()
-    measured.run()
-    return measured.figures()
+def _arrived(session: Session, strategy: str, load: Load, batch: Measurement) -> Arrived:
+    """What comes of ``load`` under ``strategy``; the rounds of a ``batch`` tell the work of its prompts."""
+    with TemporaryDirectory() as folder:
+        measured = LoadMeasurement(session, strategy, load, report_dir=Path(folder))
+        measured.prepare()
+        measured.run()
+    run = measured.rounds[-1]
+    speeds = session.knowledge.host_speeds(session.ordered, session.runs.median_round_trips_ms())
+    even = evenness(run) if len(run.hosts) > 1 else None
+    return Arrived(measured.figures(), even, latency_efficiency(run, batch.rounds[-1].baseline, speeds))
 
 
-def _rule(compared: Comparison, runs: Sequence[Run], load: LoadFigures | None, problem: str | None) -> Rule:
+def _rule(compared: Comparison, runs: Sequence[Run], load: Arrived | None, problem: str | None) -> Rule:
     finished = [run for run in runs if not run.failed]
     even = [found for run in finished if (found := evenness(run)) is not None]
     return Rule(

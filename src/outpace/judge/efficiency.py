@@ -1,12 +1,14 @@
-"""How near to the physical limit a run came: the lower bound of its makespan on its session's hosts."""
+"""How near to the physical limit a run came: the lower bound of its makespan or mean latency on its session's hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from outpace.ground.records import RequestRecord, Run, overlap
 from outpace.judge.bounds import Machine, lower_bound_ms
+from outpace.judge.latency_bound import least_mean_ms
 
 SHORTEST_MS = 1e-3
 BOUND_ERROR = 0.25
@@ -43,6 +45,21 @@ def with_lower_bound(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) ->
     if bound_ms > run.makespan_ms * (1 + BOUND_ERROR):
         return run
     return replace(run, lower_bound_ms=min(bound_ms, run.makespan_ms))
+
+
+def latency_efficiency(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) -> float | None:
+    """The least mean latency that ``hosts`` could have given the requests of ``run``, which arrived, over theirs.
+
+    The prompts of ``baseline`` come in ``run`` again and again, and what they took there is their work. Machines drift,
+    so what is above 1 counts as 1. None where not all were answered, or the baseline does not tell.
+    """
+    works = _works(baseline, hosts)
+    if run.failed or not works:
+        return None
+    fastest = hosts[str(baseline.requests[0].host)]
+    machines = [Machine(host.speed / fastest.speed, host.gain, host.trip_ms) for host in hosts.values()]
+    least_ms = least_mean_ms(((each.due_ms, works[each.prompt % len(works)]) for each in run.requests), machines)
+    return min(1.0, least_ms / fmean(_start(each) + each.wall_ms - each.due_ms for each in run.requests))
 
 
 def seen_speeds(run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) -> dict[str, float]:

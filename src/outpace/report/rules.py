@@ -30,6 +30,15 @@ WHOSE = {
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """What came of requests that arrived; ``efficiency`` is the least mean latency that there could be over theirs."""
+
+    figures: LoadFigures
+    evenness: float | None
+    efficiency: float | None
+
+
+@dataclass(frozen=True)
 class Rule:
     """What a rule came to in a batch, and under ``load`` where requests arrived.
 
@@ -43,7 +52,7 @@ class Rule:
     p95_ms: float | None
     evenness: float | None
     efficiency: float | None
-    load: LoadFigures | None = None
+    load: Arrived | None = None
     problem: str | None = None
 
     @property
@@ -70,7 +79,7 @@ class Told:
     off: tuple[float, str] | None
     alone: str
     arrivals: str | None = None
-    alone_load: LoadFigures | None = None
+    alone_load: Arrived | None = None
 
 
 def sentence(told: Told) -> Words:
@@ -164,28 +173,37 @@ def batch(told: Told) -> Table:
 
 
 def arriving(told: Told) -> Table:
-    """A row a rule and one for the best single host: first tokens, answers, what is good, and whether it is steady."""
+    """A row a rule and one for the best single host: first tokens, answers, what is good, and whether it is steady.
+
+    Evenness and limit are as in the batch; there the limit is of the mean latency.
+    """
     columns = {
         "rule": TEXT,
         "TTFT p95": NUMBER,
         "E2E p50": NUMBER,
         "E2E p95": NUMBER,
         "good a minute": NUMBER,
+        "evenness": NUMBER,
+        "of the limit": NUMBER,
         "unanswered": NUMBER,
         "state": TEXT,
         "SLO": TEXT,
     }
-    found: list[tuple[Words, LoadFigures | None]] = [((Foreign(rule.name),), rule.load) for rule in told.rules]
+    found: list[tuple[Words, Arrived | None]] = [((Foreign(rule.name),), rule.load) for rule in told.rules]
     found.append(((Foreign(told.alone), " alone"), told.alone_load))
     rows: list[list[str | Words]] = []
-    for name, load in found:
-        if load is None:
+    for name, arrived in found:
+        if arrived is None:
             continue
+        load = arrived.figures
         cells = [load.latencies[figure][quantile] for figure, quantile in _SHOWN]
         good = "" if load.goodput_per_s is None else f"{60 * load.goodput_per_s:.1f}"
         verdict = load.verdict()[0] if load.kept else ""
-        shown = [ms(each.value) if each.value is not None else f"takes {each.requests_needed}" for each in cells]
-        rows.append([name, *shown, good, str(load.unanswered), STATES[load.steady], verdict])
+        shown = [
+            ms(each.value) if each.value is not None else f"takes {each.requests_needed:,} requests" for each in cells
+        ]
+        hosts = ["" if each is None else f"{each:.2f}" for each in (arrived.evenness, arrived.efficiency)]
+        rows.append([name, *shown, good, *hosts, str(load.unanswered), STATES[load.steady], verdict])
     return Table(f"Latency from the due time, arrivals {told.arrivals}", columns, rows)
 
 
