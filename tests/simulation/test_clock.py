@@ -110,6 +110,37 @@ def test_the_same_program_runs_the_same_way_twice(sleeps: list[list[float]]) -> 
     assert [moment for moment, _, _ in first] == sorted(moment for moment, _, _ in first)
 
 
+class AsyncioTurns(VirtualLoop):
+    _run_once = asyncio.SelectorEventLoop._run_once
+
+
+steps = st.sampled_from(["soon", 0.0, 0.1, 0.1, 1.0])
+
+
+@given(st.lists(st.lists(st.tuples(steps, st.integers(0, 4)), max_size=5), min_size=1, max_size=5))
+def test_a_turn_goes_as_it_does_in_asyncio(programs: list[list[tuple[str | float, int]]]) -> None:
+    def play(loop: VirtualLoop) -> list[tuple[float, int]]:
+        log: list[tuple[float, int]] = []
+        timers: list[asyncio.TimerHandle] = []
+
+        def act(number: int) -> None:
+            log.append((loop.time(), number))
+            for step, cancelled in programs[number]:
+                if step == "soon":
+                    loop.call_soon(log.append, (loop.time(), -number))
+                else:
+                    timers.append(loop.call_later(step, log.append, (step, number)))
+                    timers[min(cancelled, len(timers) - 1)].cancel()
+
+        for number in range(len(programs)):
+            loop.call_later(number % 2 / 10, act, number)
+        loop.run_until_complete(asyncio.sleep(5))
+        loop.close()
+        return log
+
+    assert play(VirtualLoop()) == play(AsyncioTurns())
+
+
 @given(st.lists(st.integers(0, 1 << 20), max_size=12))
 def test_the_clock_moves_by_exactly_what_is_slept(ticks: list[int]) -> None:
     # Times that are multiples of a power of two add up without rounding, so that equal can mean equal.

@@ -24,7 +24,7 @@ class Attempts:
 
     def __init__(self, setup: Setup, health: Health, signals: Signals) -> None:
         self._setup, self._health, self._signals = setup, health, signals
-        self._ledger = setup.ledger
+        self._ledger, self._clock = setup.ledger, setup.ledger.clock
         self._patience = Patience(setup.timeout_s, setup.tasks)
         self._gauges = {host: Gauge() for host in setup.engines}
         self._under_way: dict[int, list[Attempt]] = {}
@@ -51,7 +51,7 @@ class Attempts:
     async def answered_by(self, host: str, prompt: Prompt) -> bool:
         """Try ``prompt`` on ``host``; where that fails, note it and put the host to rest if it asks for it."""
         for last_try in (False, True):
-            began = anyio.current_time()
+            began = self._clock()
             self._ledger.begin_attempt(prompt)
             try:
                 completion = await self._generate(host, prompt)
@@ -84,7 +84,7 @@ class Attempts:
     async def _generate(self, host: str, prompt: Prompt) -> Completion:
         """One attempt, of which the host's limit is told; raises ``RequestFailed``."""
         setup = self._setup
-        limit, gauge, began = setup.limits[host], self._gauges[host], anyio.current_time()
+        limit, gauge, began = setup.limits[host], self._gauges[host], self._clock()
         flight = limit.began(began)
         gauge.add(1, began)
         completion: Completion | None = None
@@ -94,7 +94,7 @@ class Attempts:
 
         def heard() -> None:
             allowed = limit.now
-            limit.heard(flight, anyio.current_time(), setup.share(host))
+            limit.heard(flight, self._clock(), setup.share(host))
             if limit.now > allowed:
                 self._signals.changed(host)
 
@@ -112,7 +112,7 @@ class Attempts:
                 attempts.remove(attempt)
                 if not attempts:
                     self._under_way.pop(prompt.index, None)
-                now = anyio.current_time()
+                now = self._clock()
                 self._patience.end(attempt, now, answered=completion is not None)
                 gauge.add(-1, now)
                 limit.ended(flight, now, completion.output_tokens if completion else None, setup.share(host))

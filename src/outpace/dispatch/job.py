@@ -11,6 +11,7 @@ from outpace.dispatch.health import PING_TIMEOUT_S, Health
 from outpace.dispatch.intake import Arriving, Intake
 from outpace.dispatch.leftovers import Leftovers
 from outpace.dispatch.patience import Attempt
+from outpace.dispatch.senders import Senders
 from outpace.dispatch.setup import Setup
 from outpace.dispatch.signals import ANY_CHANGE, Signals
 from outpace.ground.records import RequestRecord
@@ -39,6 +40,7 @@ class Job:
         times = len(self.prompts) + ATTEMPTS_A_HOST * len(self.hosts)
         self._limit_s = self.prompts[-1].due_ms / 1000 + setup.timeout_s * times
         self._signals = Signals()
+        self._senders = Senders(setup.tasks, self._send)
         ping_timeout_s = min(PING_TIMEOUT_S, setup.timeout_s)
         self._health = Health(setup.engines, ping_timeout_s, setup.tasks, self._stood_or_fell)
         self._attempts = Attempts(setup, self._health, self._signals)
@@ -235,7 +237,7 @@ class Job:
 
     def _start(self, host: str, prompt: Prompt) -> None:
         self._health[host].in_flight += 1
-        self._setup.tasks.start_soon(self._send, host, prompt)
+        self._senders.start(host, prompt)
 
     async def _send(self, host: str, prompt: Prompt) -> None:
         """Use the place that was taken on ``host`` for ``prompt``."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 
@@ -43,7 +44,9 @@ class Ledger:
         self._attempts: Counter[int] = Counter()
         self._failures: list[FailedAttempt] = []
         self._arrivals: dict[int, tuple[float, float]] = {}
-        self.start = self._end = anyio.current_time()
+        self.clock: Callable[[], float] = asyncio.get_running_loop().time
+        """The time, in seconds: what anyio tells of it, too, without what it takes to ask there."""
+        self.start = self._end = self.clock()
         self.all_done = anyio.Event()
 
     def done(self, prompt: Prompt) -> bool:
@@ -58,7 +61,7 @@ class Ledger:
     @property
     def now_ms(self) -> float:
         """Milliseconds since the run began."""
-        return (anyio.current_time() - self.start) * 1000
+        return (self.clock() - self.start) * 1000
 
     def arrive(self, prompt: Prompt, at_ms: float) -> None:
         """``prompt`` has come, ``at_ms`` into the run: no sooner than it was due."""
@@ -76,6 +79,7 @@ class Ledger:
         """``host`` answered ``prompt``."""
         self._answers[prompt.index] = completion.text
         start_ms, wall_ms = self._times_ms(began)
+        due_ms, late_ms = self._arrivals[prompt.index]
         self._done(
             RequestRecord(
                 prompt.index,
@@ -90,6 +94,8 @@ class Ledger:
                 output_tokens=completion.output_tokens,
                 cached_tokens=completion.cached_tokens,
                 attempts=self._attempts[prompt.index],
+                due_ms=due_ms,
+                late_ms=late_ms,
             )
         )
 
@@ -102,18 +108,18 @@ class Ledger:
         """Name ``prompt`` among the failed, with what its last attempt said."""
         if prompt.index not in self._arrivals:  # the run was over before anyone took note of it
             self.arrive(prompt, max(prompt.due_ms, self.now_ms))
+        due_ms, late_ms = self._arrivals[prompt.index]
         last = next((failure for failure in reversed(self._failures) if failure.prompt == prompt.index), None)
-        if last is None:
-            self._done(RequestRecord(prompt.index, None, self.now_ms, 0.0, attempts=0, error=why))
-            return
         self._done(
             RequestRecord(
                 prompt.index,
-                last.host,
-                last.start_ms,
-                last.wall_ms,
-                attempts=self._attempts[prompt.index],
-                error=f"{last.error} ({why})",
+                last.host if last else None,
+                last.start_ms if last else self.now_ms,
+                last.wall_ms if last else 0.0,
+                attempts=self._attempts[prompt.index] if last else 0,
+                error=f"{last.error} ({why})" if last else why,
+                due_ms=due_ms,
+                late_ms=late_ms,
             )
         )
 
@@ -131,13 +137,12 @@ class Ledger:
 
     def _times_ms(self, began: float) -> tuple[float, float]:
         """When an attempt began in this run, and how long it has taken."""
-        return (began - self.start) * 1000, (anyio.current_time() - began) * 1000
+        return (began - self.start) * 1000, (self.clock() - began) * 1000
 
     def _done(self, record: RequestRecord) -> None:
-        due_ms, late_ms = self._arrivals[record.prompt]
-        self._records[record.prompt] = replace(record, due_ms=due_ms, late_ms=late_ms)
-        self.finished.append(self._records[record.prompt])
-        self._end = anyio.current_time()
+        self._records[record.prompt] = record
+        self.finished.append(record)
+        self._end = self.clock()
         if self._watch:
             self._watch(self._name, len(self._records), len(self._prompts))
         if len(self._records) == len(self._prompts):

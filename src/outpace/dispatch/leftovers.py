@@ -6,8 +6,6 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-import anyio
-
 from outpace.dispatch.attempts import ATTEMPTS_A_HOST, Attempts
 from outpace.dispatch.health import Health
 from outpace.dispatch.setup import Setup
@@ -50,7 +48,7 @@ class Leftovers:
 
     def add(self, *prompts: Prompt) -> None:
         """Leave ``prompts`` to whichever host has room for them, when they are next handed out."""
-        now_s = anyio.current_time()
+        now_s = self._setup.ledger.clock()
         self._left.extend((prompt, now_s) for prompt in prompts)
 
     def hand_out(self) -> None:
@@ -93,6 +91,6 @@ class Leftovers:
         While others go on coming there may never be room for it, nor a host that has nothing else in flight: once it
         has waited as long as an attempt may take, any host that stands will do.
         """
-        if self._more_to_come() and anyio.current_time() - since >= self._setup.timeout_s:
+        if self._more_to_come() and self._setup.ledger.clock() - since >= self._setup.timeout_s:
             return not self._health[host].resting
         return self._has_room(host) and not (alone and self._health[host].in_flight)

@@ -36,6 +36,10 @@ class Flight:
     first_s: float | None = None
 
 
+NOBODYS = Flight(0.0)
+"""What stands for any, where nothing is learned."""
+
+
 @dataclass
 class Wave:
     """Answers in one piece since ``since_s``: how many, and their tokens."""
@@ -81,7 +85,7 @@ class FixedLimit:
 
     def began(self, at_s: float) -> Flight:
         """Nothing is learned from it."""
-        return Flight(at_s)
+        return NOBODYS
 
     def heard(self, flight: Flight, at_s: float, share: int) -> None:
         """Nothing is learned from it."""

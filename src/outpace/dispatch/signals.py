@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Hashable, Mapping
-
-import anyio
 
 ANY_CHANGE, ARRIVAL = object(), object()
 
@@ -13,13 +13,19 @@ class Signals:
     """Wakes whoever waits: for a host by its name, for a prompt by its index, for any change or any arrival."""
 
     def __init__(self) -> None:
-        self._awaited: dict[Hashable, anyio.Event] = {}
+        self._loop = asyncio.get_running_loop()
+        self._awaited: defaultdict[Hashable, list[asyncio.Future[None]]] = defaultdict(list)
 
     async def wait(self, awaited: Hashable = ANY_CHANGE) -> None:
         """Wait until something happens to what is ``awaited``."""
-        if awaited not in self._awaited:
-            self._awaited[awaited] = anyio.Event()
-        await self._awaited[awaited].wait()
+        told: asyncio.Future[None] = self._loop.create_future()
+        self._awaited[awaited].append(told)
+        try:
+            await told
+        except asyncio.CancelledError:
+            if told in (waiting := self._awaited.get(awaited, [])):
+                waiting.remove(told)
+            raise
 
     def awaited(self, places: Mapping[str, int]) -> list[str]:
         """Which of the hosts in ``places`` are waited for, in the order of their places."""
@@ -27,8 +33,10 @@ class Signals:
 
     def wake(self, awaited: Hashable = ANY_CHANGE) -> None:
         """Let those look again who wait for that."""
-        if event := self._awaited.pop(awaited, None):
-            event.set()
+        if awaited in self._awaited:
+            for told in self._awaited.pop(awaited):
+                if not told.done():  # who is cancelled cancels what it waits for
+                    told.set_result(None)
 
     def changed(self, host: str) -> None:
         """Something changed at ``host``: that is a change anywhere, too."""

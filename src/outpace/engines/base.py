@@ -219,7 +219,8 @@ def joined(parts: Iterable[str]) -> str:
 
     Engines may part a pair between two events.
     """
-    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = "".join(parts)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 async def reply_ok(client: Client, host: Host, path: str) -> dict[str, Any] | None:

@@ -208,12 +208,9 @@ class _Stream:
             raise BodyCut(f"{self._host.name} ended its answer without saying that it was finished.")
         noticed, usage, timings, metrics = self._engine.noticed, *told.values()
         details = usage.get("prompt_tokens_details")
-        by_timings, by_metrics = (
-            total(*(number(noticed, found, key) for key in keys))
-            for found, keys in (
-                (timings, ("prompt_ms", "predicted_ms")),
-                (metrics, ("time_to_first_token_ms", "generation_time_ms")),
-            )
+        by_timings = total(number(noticed, timings, "prompt_ms"), number(noticed, timings, "predicted_ms"))
+        by_metrics = total(
+            number(noticed, metrics, "time_to_first_token_ms"), number(noticed, metrics, "generation_time_ms")
         )
         completion = answer.completion(
             Told(

@@ -79,7 +79,9 @@ class SimulatedEngine:
         self._speaks, self._model, self._stage, self._timeout_s = speaks, model, stage, timeout_s
         self._trip_s = model.host.round_trip_ms / 1000
         self._simulated: SimulatedHost | None = None
-        self._known: dict[tuple[int, Scene], tuple[Answer, _Script, tuple[float, ...]]] = {}
+        self._known: dict[Scene, dict[int, tuple[Answer, _Script, tuple[float, ...]]]] = {}
+        self._scene: Scene | None = None
+        self._of_scene: dict[int, tuple[Answer, _Script, tuple[float, ...]]] = {}
 
     @property
     def server_includes_queue(self) -> bool:
@@ -149,12 +151,14 @@ class SimulatedEngine:
 
     def _answer(self, prompt: int) -> tuple[Answer, _Script, tuple[float, ...]]:
         """What is answered to a prompt in the scene, what that says, and when its pieces are due, in ms of work."""
-        key = (prompt, self._stage.scene)
-        if key not in self._known:
-            answer = self._model.answer(*key)
+        if self._scene is not self._stage.scene:
+            self._scene = self._stage.scene
+            self._of_scene = self._known.setdefault(self._scene, {})
+        if prompt not in self._of_scene:
+            answer = self._model.answer(prompt, self._scene)
             marks_ms = (answer.head_ms, *(at_ms for at_ms, _ in answer.middle), answer.work_ms)
-            self._known[key] = answer, self._script(answer), marks_ms
-        return self._known[key]
+            self._of_scene[prompt] = answer, self._script(answer), marks_ms
+        return self._of_scene[prompt]
 
     def _script(self, answer: Answer) -> _Script:
         pieces = (answer.head, *(piece for _, piece in answer.middle), answer.rest + answer.told)

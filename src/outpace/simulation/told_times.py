@@ -16,6 +16,8 @@ _OPENAI_WORK = ("prompt_ms", "predicted_ms", "generation_time_ms")
 _WITH_QUEUE = ("total_duration", "time_to_first_token_ms")
 
 
+_OPENAI_TIMES = frozenset((*_OPENAI_WORK, "time_to_first_token_ms", "queue_time_ms"))
+
 _TELLING = re.compile(
     b"|".join(b'"%s"' % name.encode() for name in (*_OLLAMA_WORK, *_OPENAI_WORK, *_WITH_QUEUE, "queue_time_ms"))
 )
@@ -50,6 +52,9 @@ def restamped(told: dict[str, Any], protocol: str, *, queue_ms: float, stretch: 
         return _scaled(found, ("total_duration",), lambda nanoseconds: round(nanoseconds * stretch + queue_ms * 1e6))
     found = {}
     for name, each in told.items():
+        found[name] = each
+        if _OPENAI_TIMES.isdisjoint(each):
+            continue
         each = _scaled(each, _OPENAI_WORK, lambda ms: round(ms * stretch, 3))
         each = _scaled(each, ("time_to_first_token_ms",), lambda ms: round(ms * stretch + queue_ms, 3))
         found[name] = _scaled(each, ("queue_time_ms",), lambda ms: round(ms + queue_ms, 3))
