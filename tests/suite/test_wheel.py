@@ -90,10 +90,12 @@ def test_a_conftest_of_one_line_gives_a_test_of_one_s_own_its_measurement(python
     assert (tmp_path / "reports" / "report-pull.json").is_file()
 
 
-def test_it_has_every_question_of_the_bench_and_every_schema(wheel: Path) -> None:
+def test_it_has_every_question_of_the_bench_every_scenario_and_every_schema(wheel: Path) -> None:
     held = {name.removeprefix("outpace/") for name in zipfile.ZipFile(wheel).namelist()}
-    for folder, pattern in (("bench", "test_*.py"), ("schemas", "*.json")):
-        ours = {f"{folder}/{path.name}" for path in (REPOSITORY / folder).glob(pattern)}
+    wanted = {"bench": ("test_*.py", "scenarios/*.toml", "recordings/phase-0.json"), "schemas": ("*.json",)}
+    for folder, patterns in wanted.items():
+        found = [path for pattern in patterns for path in (REPOSITORY / folder).glob(pattern)]
+        ours = {path.relative_to(REPOSITORY).as_posix() for path in found}
         assert {name for name in held if name.startswith(f"{folder}/")} == ours - {"bench/test_regression.py"}
 
 

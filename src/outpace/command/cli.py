@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import outpace
-from outpace.command import compare, doctor, load, report, rules, run, what_if
+from outpace.command import compare, doctor, load, pool, report, rules, run, what_if
 from outpace.ground.errors import OutpaceError
 
 EPILOG = """\
@@ -20,6 +20,7 @@ examples:
   outpace compare monday today       what changed, and whether the data can show it
   outpace what-if ours.json add=b    what one more host like b would bring, by replay
   outpace rules ours.json            which rule a router in front of them should use
+  outpace pool club --vary=rule:random,power-of-two   what a pool of contributors would bear
 """
 
 
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"outpace {outpace.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, load, report, compare, what_if, rules, doctor):
+    for command in (run, load, report, compare, what_if, rules, pool, doctor):
         command.add_to(commands)
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from outpace.ground.records import FailedAttempt, RequestRecord, Run
 
@@ -29,6 +30,10 @@ def evenness(run: Run) -> float | None:
     (sum of x) squared / (n times the sum of x squared): R. Jain, D.-M. Chiu and W. R. Hawe, "A quantitative measure of
     fairness and discrimination for resource allocation in shared computer systems", 1984. None where none was busy.
     """
-    found = list(busy_ms(run).values())
-    squares = sum(ms**2 for ms in found)
-    return sum(found) ** 2 / (len(found) * squares) if squares else None
+    return jain(list(busy_ms(run).values()))
+
+
+def jain(values: Sequence[float]) -> float | None:
+    """Jain's index of ``values``, as ``evenness`` gives it; None where all are 0."""
+    squares = sum(value**2 for value in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares else None
