@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpace.judge.comparison import Comparison
-from outpace.judge.ranking import best, in_words, ranked
-from outpace.judge.stats import median_interval
+from outpace.judge.ranking import best, foremost, in_words, ranked
+from outpace.judge.stats import chosen_interval, median_interval
 
 QUICK = (0.50, 0.51, 0.52, 0.50, 0.49)
 SLOW = (0.90, 0.91, 0.88, 0.92, 0.90)
@@ -45,6 +45,31 @@ def test_where_one_has_no_set_gain_that_can_be_counted_with_ratios_decide() -> N
     for other in (measured("quick", *QUICK), gaining("quick", QUICK, (0.0,) * 5)):
         assert best([true, other]).winner == "quick"
         assert [each.strategy for each in ranked([true, other, measured("failed")])] == ["quick", "true"]
+
+
+CLOSE = (1.01, 1.05, 1.02, 1.04, 1.03)
+
+
+def test_the_best_of_several_has_the_interval_of_one_that_was_chosen() -> None:
+    three = [
+        gaining(name, QUICK, tuple(gain * by for gain in CLOSE)) for name, by in (("a", 1), ("b", 0.99), ("c", 0.9))
+    ]
+    baseline = gaining("sequential", SLOW, (3.0,) * 5)
+    cannot = replace(gaining("router", QUICK, (9.0,) * 5), impossible={"no answer from memory": "at once"})
+    found = foremost([baseline, three[1], cannot, three[0], measured("failed"), three[2]])
+    assert (found.strategy, found.among, found.gain) == ("a", 3, chosen_interval(CLOSE, 3))
+    assert three[0].gain.low > 1 > found.gain.low
+
+
+def test_where_there_was_nothing_to_choose_from_its_interval_is_its_own() -> None:
+    one = gaining("pull", QUICK, CLOSE)
+    assert foremost([gaining("sequential", SLOW, (3.0,) * 5), one]) == one
+    assert foremost([gaining("sequential", SLOW, (3.0,) * 5), measured("failed")]) is None
+
+
+def test_where_there_is_no_set_gain_it_is_the_overhead_ratio_that_was_chosen_by() -> None:
+    found = foremost([measured("quick", *QUICK), measured("slow", *SLOW)])
+    assert (found.strategy, found.ratio, found.gain) == ("quick", chosen_interval(QUICK, 2), None)
 
 
 @given(st.lists(st.floats(0.1, 10.0), min_size=5, max_size=9), st.lists(st.floats(0.1, 10.0), min_size=5, max_size=9))

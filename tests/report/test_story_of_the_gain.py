@@ -43,6 +43,36 @@ def test_the_first_sentence_says_what_the_other_machines_add(ratios, more, first
     assert plain(told[1]).startswith(verdict)
 
 
+CLOSE = [0.5, 0.507, 0.503, 0.509, 0.505]
+
+
+def chosen_among(count, ratios=CLOSE):
+    strategies = ["pull", "weighted", "hedged"][:count]
+    slower = [[each * (1 + 0.001 * place) for each in ratios] for place in range(count)]
+    given = {"best_alone": AT_ITS_BEST, "gain_interval": (1.022, 1.04)}
+    return tell([report(each, name, **given) for name, each in zip(strategies, slower, strict=True)], None)
+
+
+def test_a_best_that_was_chosen_among_several_outpaces_only_where_chance_has_not_chosen_it():
+    alone, story = chosen_among(1), chosen_among(3, [each * 1.018 for each in CLOSE])
+    assert plain(answer(alone)[1]).startswith("The set outpaces near; the best strategy is pull")
+    assert not any("Chosen" in plain(each) for each in cautions(alone))
+    assert plain(answer(story)[1]).startswith("Whether the set outpaces near cannot be told; the best strategy is pull")
+    assert holding(story, "The set outpaces near").holds is None
+    (said,) = [plain(each) for each in cautions(story) if "Chosen" in plain(each)]
+    assert said == (
+        "Chosen as the best of three, its interval is wider than that of one by itself. Five rounds bear that for "
+        "gains that scatter normally (Student's t), seven however they scatter (--rounds=7)."
+    )
+
+
+def test_rounds_that_bear_the_choice_are_not_told_to_be_too_few():
+    story = chosen_among(2, CLOSE * 2)
+    assert "interval 1.0" in plain(answer(story)[0])
+    (said,) = [plain(each) for each in cautions(story) if "Chosen" in plain(each)]
+    assert said == "Chosen as the best of two, its interval is wider than that of one by itself."
+
+
 def test_a_best_alone_that_is_the_baseline_is_told_once():
     assert said(report([0.5], best_alone=("near", 1, 800.0))).startswith(
         "Two machines answer eight prompts 2.00 times as fast as near at its best (one after another, the published "

@@ -223,6 +223,13 @@ def test_the_set_gain_leads_and_has_a_gate_where_one_is_asked_for(suite: pytest.
     assert line == "outpace: set gain 1.490, ratio 0.191 under all-parallel; gate passed"
 
 
+def test_the_terminal_tells_that_the_best_was_chosen(suite: pytest.Pytester) -> None:
+    hosts = f"--hosts=replay:{REPOSITORY / 'bench' / 'recordings' / 'vllm.json'}"
+    strategies = ["--strategies=serial-per-side,all-parallel", "--rounds=5", "-k", "strategy"]
+    words = " ".join(run(suite, hosts, *strategies).stdout.str().split())
+    assert "The set outpaces laptop, under all-parallel. Chosen as the best of two, its interval is wider" in words
+
+
 def test_a_model_name_that_would_command_the_terminal_harms_neither_it_nor_the_pages(suite: pytest.Pytester) -> None:
     hostile = "m\x1b[31m\x1b]0;title\x07\u202e<script>alert(1)</script>|*_`"
     with ThreadedHosts(ollama(hostile), ollama(hostile)) as hosts:

@@ -46,6 +46,7 @@ class Comparison:
 
     ``ratio`` is None where no round finished; ``gain``, the set gain, also where the best alone was not measured.
     ``impossible`` tells by its name what cannot be in its rounds, and what was seen: its figures are not its hosts'.
+    ``among`` is of how many strategies it was chosen as the best, where its interval is that of one that was.
     """
 
     strategy: str
@@ -61,6 +62,7 @@ class Comparison:
     gains: tuple[float, ...] = ()
     best_alone: BestAlone | None = None
     impossible: Mapping[str, str] = field(default_factory=dict)
+    among: int = 1
 
 
 def compare(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
+from outpace.ground.records import BASELINE
 from outpace.judge.comparison import Comparison
-from outpace.judge.stats import Interval, rounds_ratio_interval
+from outpace.judge.stats import Interval, chosen_interval, rounds_ratio_interval
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,21 @@ def ranked(comparisons: Iterable[Comparison]) -> list[Comparison]:
     finished = [each for each in comparisons if each.ratio is not None]
     by_gain = _go_by_gain(finished)
     return sorted(finished, key=lambda each: (bool(each.impossible), median(_times(each, by_gain=by_gain))))
+
+
+def foremost(comparisons: Iterable[Comparison]) -> Comparison | None:
+    """The best strategy over all hosts, with the interval of one that was chosen among all of them.
+
+    That is the interval of its set gain, or, where it has none, of its overhead ratio. None where none has finished.
+    """
+    told = [each for each in ranked(comparisons) if each.strategy != BASELINE]
+    among = sum(not each.impossible for each in told)
+    if not told or among < 2:
+        return told[0] if told else None
+    first = told[0]
+    if first.gain is None:
+        return replace(first, ratio=chosen_interval(first.ratios, among), among=among)
+    return replace(first, gain=chosen_interval(first.gains, among), among=among)
 
 
 def best(comparisons: Iterable[Comparison]) -> Best | None:

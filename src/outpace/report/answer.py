@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from outpace.ground.records import BASELINE
 from outpace.judge.comparison import Comparison
-from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
+from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL, rounds_to_choose
 from outpace.report.story import Story
 from outpace.report.strategies import Row, outpaces, span
 from outpace.report.words import Foreign, Words, at_once, capital, counted, counted_in_words, in_words, joined, limit
@@ -69,6 +69,19 @@ def verdict(comparison: Comparison) -> Words:
     if found is None:
         return ("whether the set outpaces ", host, " cannot be told")
     return ("the set outpaces " if found else "the set does not outpace ", host)
+
+
+def choice(comparison: Comparison) -> Words:
+    """Why the interval of the best is wider than that of the same rounds by themselves; nothing where it is not."""
+    found = comparison.gain or comparison.ratio
+    if comparison.among < 2 or found is None or found.confidence is None:
+        return ()
+    said = f"Chosen as the best of {in_words(comparison.among)}, its interval is wider than that of one by itself."
+    rounds, enough = len(comparison.gains or comparison.ratios), rounds_to_choose(comparison.among)
+    if rounds >= enough:
+        return (said,)
+    few = f"{capital((counted_in_words(rounds, 'round'),))[0]} bear that for gains that scatter normally"
+    return (f"{said} {few} (Student's t), {in_words(enough)} however they scatter (--rounds={enough}).",)
 
 
 def noun_of(urls: Iterable[str | None]) -> str:
@@ -149,6 +162,8 @@ def cautions(story: Story) -> Iterator[Words]:
         strategies = dict.fromkeys(each.strategy for each in story.unanswered)
         were = f"{counted(len(story.unanswered), 'prompt')} {'was' if len(story.unanswered) == 1 else 'were'}"
         yield (f"{were} answered by no host under ", *joined(strategies), "; the rounds concerned have no ratio.")
+    if story.best and (chosen := choice(story.best.comparison)):
+        yield chosen
     rounds = [len([ratio for ratio in row.ratios if ratio is not None]) for row in story.rows if row.ranked]
     if rounds and min(rounds) < ROUNDS_FOR_AN_INTERVAL:
         few = counted_in_words(min(rounds), "round")

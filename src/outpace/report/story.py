@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from outpace.ground.errors import DocumentInvalid
 from outpace.ground.records import BASELINE
 from outpace.judge import capacity as capacities_of_hosts
 from outpace.judge.capacity import HostCapacity
-from outpace.judge.ranking import Best, best, ranked
+from outpace.judge.ranking import Best, best, foremost, ranked
 from outpace.report import document as reports
 from outpace.report.failures import Failure, Unanswered, failures_of, unanswered_of
 from outpace.report.latency import Latency, latency_of
@@ -23,7 +23,8 @@ from outpace.report.timeline import Timeline, timeline_of
 class Story:
     """What the reports of one session tell, the best strategy's first; ``newest`` stands for what they have in common.
 
-    ``best`` is the fastest strategy apart from the baseline, and ``found`` how it stands to the others.
+    ``best`` is the fastest strategy apart from the baseline, with the interval of one that was chosen as the best, and
+    ``found`` how it stands to the others.
     """
 
     documents: Sequence[Mapping[str, Any]]
@@ -70,6 +71,8 @@ def tell(documents: Sequence[dict[str, Any]], capacities: dict[str, Any] | None)
     compared = [row.comparison for row in rows if row.ranked]
     places = {each.strategy: place for place, each in enumerate(ranked(compared))}
     rows = sorted(rows, key=lambda row: (places.get(row.strategy, len(places)), row.strategy))
+    first = foremost(compared)
+    rows = [replace(row, comparison=first) if first and row.strategy == first.strategy else row for row in rows]
     order = {row.strategy: place for place, row in enumerate(rows)}
     told = sorted(documents, key=lambda each: order[each["strategy"]])
     return Story(

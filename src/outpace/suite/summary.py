@@ -9,12 +9,12 @@ import pytest
 from outpace.ground.records import BASELINE
 from outpace.judge.comparison import Comparison, HostFigures
 from outpace.judge.gate import Verdict, Word, judge_gain
-from outpace.judge.ranking import Best, best, in_words, ranked
+from outpace.judge.ranking import Best, best, foremost, in_words
 from outpace.judge.stats import Interval
 from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
-from outpace.report.answer import claim, noun_of, verdict
+from outpace.report.answer import choice, claim, noun_of, verdict
 from outpace.report.words import capital
 from outpace.suite.load_summary import write_loads
 from outpace.suite.wrapped import write_wrapped
@@ -96,13 +96,13 @@ def _write_legend(reporter: pytest.TerminalReporter, session: Session) -> None:
 
 def _write_claim(reporter: pytest.TerminalReporter, session: Session, comparisons: Sequence[Comparison]) -> None:
     """What the other hosts add, in the pages' own words, under the best strategy over all hosts."""
-    told = [each for each in ranked(comparisons) if each.strategy != BASELINE and each.gain is not None]
-    if told:
+    found = foremost(each for each in comparisons if each.gain is not None)
+    if found is not None:
         hosts, prompts = session.origin.hosts, len(session.settings.workload.prompts)
         noun = noun_of(host.url for host in hosts)
-        said = capital(claim(told[0], len(hosts), noun, prompts, session.baseline_host))
-        what = capital((*verdict(told[0]), ", under ", told[0].strategy))
-        write_wrapped(reporter, f"{''.join(said)}. {''.join(what)}.", "", "")
+        said = capital(claim(found, len(hosts), noun, prompts, session.baseline_host))
+        what = capital((*verdict(found), ", under ", found.strategy))
+        write_wrapped(reporter, " ".join((f"{''.join(said)}. {''.join(what)}.", *choice(found))), "", "")
         reporter.write_line("")
 
 
