@@ -1,4 +1,4 @@
-"""HTTP to the hosts: the one module that knows the HTTP library, and what each of its failures means.
+"""HTTP to the hosts by way of httpx, and what each of its failures means.
 
 Prompts go to the addresses that were checked and nowhere else: no proxy from the environment, no redirect followed,
 no name resolved a second time.
@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
-import sniffio  # noqa: F401 - httpcore asks for it twice a request, and where it is missing looks for it everywhere
 
 from outpace.engines import descriptors
 from outpace.engines.failures import clean, failure, of_this_machine, system_number, why
-from outpace.engines.path import path_failure, socket_options
+from outpace.engines.network import Network
+from outpace.engines.path import path_failure
 from outpace.ground.errors import (
     AnswerUnreadable,
     BodyCut,
@@ -174,12 +174,7 @@ class Reply:
 def network_transport() -> httpx.AsyncBaseTransport:
     """The network itself: as many connections as are asked for, certificates trusted as the machine trusts them."""
     descriptors.allowed()
-    return httpx.AsyncHTTPTransport(
-        verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-        trust_env=False,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S),
-        socket_options=socket_options(),
-    )
+    return Network(_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")), KEEPALIVE_S)
 
 
 @cache
