@@ -57,8 +57,12 @@ def installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("litellm", "fastapi", "uvicorn"))
 
 
-def config(hosts: Sequence[str], rule: str, model: str) -> dict[str, Any]:
-    """What a ``config.yaml`` has to say for ``rule`` over ``hosts``; retries and cooldowns are LiteLLM's defaults."""
+def config(hosts: Sequence[str], rule: str, model: str, weights: Sequence[float] = ()) -> dict[str, Any]:
+    """What a ``config.yaml`` has to say for ``rule`` over ``hosts``; retries and cooldowns are LiteLLM's defaults.
+
+    ``weights`` of the hosts are for simple-shuffle.
+    """
+    weighted = [{"weight": weight} for weight in weights] or [{} for _ in hosts]
     deployment = {
         "model": f"openai/{model}",
         "api_key": "none",  # the library behind it sends none without
@@ -68,16 +72,18 @@ def config(hosts: Sequence[str], rule: str, model: str) -> dict[str, Any]:
     }
     return {
         "model_list": [
-            {"model_name": model, "litellm_params": {**deployment, "api_base": f"{host.rstrip('/')}/v1"}}
-            for host in hosts
+            {"model_name": model, "litellm_params": {**deployment, **weight, "api_base": f"{host.rstrip('/')}/v1"}}
+            for host, weight in zip(hosts, weighted, strict=True)
         ],
         "router_settings": {"routing_strategy": rule},
     }
 
 
 @contextmanager
-def proxy(hosts: Sequence[str], rule: str) -> Iterator[str]:
+def proxy(hosts: Sequence[str], rule: str, weights: Sequence[float] = ()) -> Iterator[str]:
     """Run a proxy that spreads requests over ``hosts`` (their base URLs) by ``rule``, and give its base URL.
+
+    ``weights`` of the hosts, where there are some, are for simple-shuffle.
 
     It serves the first model of the first host, under the same name. Raises ``ProxyUnavailable`` where it does not
     start.
@@ -87,7 +93,7 @@ def proxy(hosts: Sequence[str], rule: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="litellm-") as folder, httpx.Client(trust_env=False, timeout=10) as client:
         model = client.get(f"{hosts[0]}/v1/models").raise_for_status().json()["data"][0]["id"]
         settings = Path(folder, "config.yaml")
-        settings.write_text(json.dumps(config(hosts, rule, model)), encoding="utf-8")  # JSON is YAML too
+        settings.write_text(json.dumps(config(hosts, rule, model, weights)), encoding="utf-8")  # JSON is YAML too
         url = f"http://127.0.0.1:{_free_port()}"
         with Path(folder, "log").open("w+b") as log:
             process = subprocess.Popen(

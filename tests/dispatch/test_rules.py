@@ -111,6 +111,12 @@ def test_of_two_choices_the_fuller_is_never_taken() -> None:
     assert Seen({"only": 0}).chosen("power-of-two", 2) == "onlyonly"
 
 
+def test_of_two_draws_the_fuller_is_taken_where_both_are_it() -> None:
+    job = Seen({"a": 100_000, "b": 0})
+    assert Counter(job.chosen("power-of-two-draws", 4000))["a"] == pytest.approx(1000, abs=120)
+    assert Seen({"only": 0}).chosen("power-of-two-draws", 2) == "onlyonly"
+
+
 def test_lowest_latency_goes_where_nothing_was_seen_first_and_then_stays() -> None:
     job = Seen({"a": 0, "b": 0})
     job.answers("a", 100)

@@ -74,8 +74,7 @@ def weighted_least_in_flight(job: Job) -> Choose:
 def power_of_two(job: Job) -> Choose:
     """Of two hosts drawn by chance the one with fewer requests in flight, the first of them where there is none.
 
-    Ray Serve's ``pow_2_router.py``. Envoy (``least_request_lb.cc``) and HAProxy's ``random(2)`` (``backend.c``) may
-    draw the same host twice.
+    Ray Serve's ``pow_2_router.py``.
     """
     chance = chance_of(job)
 
@@ -84,3 +83,12 @@ def power_of_two(job: Job) -> Choose:
         return min(chance.sample(hosts, min(2, len(hosts))), key=job.in_flight_at)
 
     return choose
+
+
+def power_of_two_draws(job: Job) -> Choose:
+    """The same, but both draws may give the same host, so that of two hosts the fuller is taken one time in four.
+
+    HAProxy's ``random(2)`` (``get_server_rnd`` in ``backend.c``), and Envoy (``least_request_lb.cc``).
+    """
+    chance = chance_of(job)
+    return lambda _: min(chance.choices(standing(job), k=2), key=job.in_flight_at)

@@ -39,6 +39,7 @@ RULES: dict[str, Rule] = {
     "least-busy": by_count.least_busy,
     "weighted-least-in-flight": by_count.weighted_least_in_flight,
     "power-of-two": by_count.power_of_two,
+    "power-of-two-draws": by_count.power_of_two_draws,
     "lowest-latency": by_time.lowest_latency,
     "lowest-latency-stuck": by_time.lowest_latency_stuck,
     "shortest-expected-wait": by_time.shortest_expected_wait,

@@ -1,0 +1,128 @@
+"""How far our rules are from the routers that they stand for: ``tox -e study -- fidelity.py [--rounds N]``.
+
+Real routers in front of reference engines of known truth, or of real engines (``--embedded``), each beside our rule of
+the same name, in turns on the same machines. Prints a table in Markdown. The engines are slow, so that what this
+machine takes weighs little. ``--only nginx,haproxy`` names the routers; one that is not installed is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from statistics import fmean, stdev
+
+from accuracy import table
+from outpace.engines import embedded
+from outpace.ground.hosts import Host
+from outpace.ground.records import Run
+from outpace.measure.session import Session
+from outpace.measure.worlds import Settings
+from outpace.recording.recording import Scene
+from outpace.workload import arrivals
+from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
+from proxies import RULES, program, running
+from reference_engine import Truth
+from reference_engine import running as engines
+
+TRUTHS = {
+    "laptop": Truth(tokens_per_s=40.0, prompt_ms=40.0, tokens=16, engine="vllm"),
+    "desktop": Truth(tokens_per_s=20.0, prompt_ms=80.0, tokens=16, engine="vllm"),
+}
+"""0.44 s a prompt on the one, 0.88 s on the other. All prompts are alike: which of them begins a turn goes by what a
+router was asked before, and would make the lengths of others' answers count."""
+WEIGHTS = (2, 1)
+ARRIVING, RATE_PER_S = 40, 2.0
+"""So many prompts, of Poisson arrivals at three fifths of what the two can do together."""
+
+
+def compared(hosts: Mapping[str, str], router: str, rule: str, rounds: int, *, arriving: bool) -> list[object]:
+    """One row: what the router's rule and ours took, and how many prompts a round each gave to the machines."""
+    asked = RULES[router][rule]
+    with running(router, rule, list(hosts.values()), WEIGHTS) as proxy:
+        settings = Settings(
+            hosts=[Host(name, url) for name, url in hosts.items()],
+            routers=(Host(router, proxy.url),),
+            workload=workload(DEFAULT_PROMPTS, Generation(max_tokens=64)),
+        )
+        made: dict[str, list[Run]] = {router: [], asked.ours: []}
+        with Session(settings) as session:
+            order, before = session.ordered, len(proxy.served(0))
+            for number in range(rounds):
+                for strategy in (router, asked.ours) if number % 2 else (asked.ours, router):
+                    session.knock()
+                    made[strategy].append(one_run(session, strategy, number, arriving=arriving))
+        places = {url.removeprefix("http://"): name for name, url in hosts.items()}
+        prompts = sum(len(run.requests) for run in made[router])
+        given = Counter(places[each] for each in proxy.served(before + prompts)[before:])
+    figure = latency_ms if arriving else makespan_ms
+    (theirs, theirs_off), (ours, ours_off) = (mean_of(list(map(figure, runs))) for runs in made.values())
+    mine = Counter(str(request.host) for run in made[asked.ours] for request in run.requests)
+    shares = [
+        " : ".join(f"{round(each[host] / rounds, 1):g}" for host in order) if each else "" for each in (given, mine)
+    ]
+    how = f"{rule} (chance)" if asked.chance else rule
+    off = 2 * math.hypot(theirs_off, ours_off)
+    took = (f"{theirs:,.0f} ms", f"{ours:,.0f} ms", f"{theirs / ours - 1:+.1%} ± {off:.1%}")
+    return [f"{router}: {how}", f"`{asked.ours}`", *took, *shares]
+
+
+def mean_of(values_ms: Sequence[float]) -> tuple[float, float]:
+    """Their mean, and its standard error as a share of it."""
+    mean = fmean(values_ms)
+    return mean, stdev(values_ms) / math.sqrt(len(values_ms)) / mean
+
+
+def one_run(session: Session, strategy: str, number: int, *, arriving: bool) -> Run:
+    """The prompts all at once, or as they arrive, under one strategy or through the router."""
+    if not arriving:
+        return session.run(Scene(strategy, strategy, number)).run
+    work = arrivals.arriving(
+        session.settings.workload, arrivals.Arrivals("poisson", RATE_PER_S), seed=number, requests=ARRIVING
+    )
+    return session.runs.execute(strategy, session.find_strategy(strategy), session.hosts_of(strategy), work=work).run
+
+
+def makespan_ms(run: Run) -> float:
+    """Of a run in which everything was answered."""
+    assert run.makespan_ms is not None, run.failed
+    return run.makespan_ms
+
+
+def latency_ms(run: Run) -> float:
+    """The mean latency, from when prompts were due."""
+    return fmean((each.start_ms or 0.0) + each.wall_ms - each.due_ms for each in run.requests)
+
+
+def main() -> None:
+    """Compare all rules of all routers that are installed."""
+    parser = argparse.ArgumentParser(description="Our rules beside the routers that they stand for.")
+    parser.add_argument("--rounds", type=int, default=6, help="a multiple of three, for turns by weights of 2 and 1")
+    parser.add_argument("--arriving", action="store_true", help="let the prompts arrive instead of coming at once")
+    parser.add_argument("--only", default=",".join(RULES), help="routers (%(default)s)")
+    parser.add_argument("--embedded", action="store_true", help="over two real engines on this machine")
+    options = parser.parse_args()
+    figure = "mean latency" if options.arriving else "makespan"
+    head = ["router: its rule", "ours", f"its {figure}", "ours", "distance", "its prompts", "ours"]
+    rows: list[list[object]] = []
+    with ExitStack() as stack:
+        if options.embedded:
+            hosts = {engine.name: engine.url for engine in stack.enter_context(embedded.running(2))}
+        else:
+            urls = stack.enter_context(engines(*TRUTHS.values()))
+            hosts = dict(zip(TRUTHS, urls, strict=True))
+        for router in options.only.split(","):
+            if program(router) is None:
+                print(f"{router} is not installed", flush=True)  # noqa: T201
+                continue
+            for rule in RULES[router]:
+                rows.append(compared(hosts, router, rule, options.rounds, arriving=options.arriving))
+                print(*rows[-1], sep=" | ", flush=True)  # noqa: T201
+    what = f"{ARRIVING} prompts that arrive" if options.arriving else "Eight prompts at once"
+    table(f"{what}, means of {options.rounds} rounds", head, rows)
+
+
+if __name__ == "__main__":
+    main()
