@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import pytest
 
-from outpace.judge.steadiness import FEWEST, grows, warm_up
+from outpace.judge.steadiness import FEWEST, grew_since_half, grows, warm_up
 
 
 def single_server(load: float, requests: int, seed: int) -> tuple[list[float], list[float]]:
@@ -38,6 +38,22 @@ def test_many_in_work_at_once_are_no_overload() -> None:
     chance = random.Random(3)
     due_ms = list(accumulate(chance.expovariate(1.0) for _ in range(500)))
     assert not grows(due_ms, [due + chance.uniform(80, 120) for due in due_ms])
+
+
+def test_many_hosts_of_all_speeds_are_no_queue_that_grows() -> None:
+    """Nobody waits, yet a quick answer is one of the fastest few: far more are in work than it tells."""
+    chance = random.Random(3)
+    due_ms = list(accumulate(chance.expovariate(1.0) for _ in range(20_000)))
+    done_ms = [due + chance.lognormvariate(7, 1) for due in due_ms]
+    assert grows(due_ms, done_ms)
+    assert not grew_since_half(due_ms, done_ms)
+
+
+@pytest.mark.parametrize(("load", "requests"), [(1.3, 1500), (2.0, 300), (5.0, 100)])
+def test_a_queue_that_grows_is_longer_at_the_end_than_half_way(load: float, requests: int) -> None:
+    said = sum(grew_since_half(*single_server(load, requests, seed)) for seed in range(100))
+    assert said >= 90
+    assert sum(grew_since_half(*single_server(0.7, requests, seed)) for seed in range(100)) <= 3
 
 
 def test_a_few_requests_are_no_overload() -> None:

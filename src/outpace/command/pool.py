@@ -15,20 +15,8 @@ from outpace.report import pool_document, pool_page
 from outpace.report.document import written_at
 from outpace.simulation.pool.many import ON, Failure, play_all
 from outpace.simulation.pool.played import Played
-from outpace.simulation.pool.scenario import Scenario, read
+from outpace.simulation.pool.scenario import find
 from outpace.simulation.pool.variations import WORDS, variations
-
-
-def scenario_of(text: str) -> Scenario:
-    """The scenario of a file, or the shipped one of that name; raises ``UsageError``."""
-    shipped = bench() / "scenarios"
-    path = Path(text)
-    if not path.suffix and not path.exists():
-        path = shipped / f"{text}.toml"
-        if not path.exists():
-            names = ", ".join(sorted(each.stem for each in shipped.glob("*.toml")))
-            raise UsageError(f"There is no scenario {text}; write the path of a TOML file, or one of {names}.")
-    return read(path, [bench() / "recordings"])
 
 
 def add_to(commands: Any) -> None:
@@ -60,7 +48,7 @@ def add_to(commands: Any) -> None:
 def _pool(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     if given.seeds < 1 or not given.jobs:
         raise UsageError("--seeds and --jobs: play it at least once, and one at a time.")
-    scenario = scenario_of(given.scenario)
+    scenario = find(given.scenario, bench())
     varied = variations(scenario, given.vary)
     require_writable(given.report_dir, "report", "--report-dir")
 

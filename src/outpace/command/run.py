@@ -21,7 +21,7 @@ INI = """\
 addopts = --strict-markers -p no:cacheprovider
 junit_family = xunit1
 """
-OTHERS = ("test_load", "test_regression")
+OTHERS = ("test_load", "test_pool", "test_regression")
 NO_NEWS = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Of modules that are imported here before pytest is. In the ini file, -W in PYTEST_ADDOPTS would overrule it."""
 
@@ -43,7 +43,7 @@ def _run(given: argparse.Namespace, rest: Sequence[str]) -> int:
     if given.help:
         print_help("run")
         return 0
-    # One replays recordings of the repository, whatever --hosts says; the other has a command of its own.
+    # One replays recordings of the repository, whatever --hosts says; the others have commands of their own.
     return measure("run", [each for each in sorted(bench().glob("test_*.py")) if each.stem not in OTHERS], rest)
 
 

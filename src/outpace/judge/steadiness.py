@@ -56,3 +56,16 @@ def grows(due_ms: Sequence[float], done_ms: Sequence[float]) -> bool:
     in_work = count if quick_ms >= span_ms else count * quick_ms / span_ms
     waiting = sum(done > last for done in done_ms) - in_work
     return waiting > GROWTH_DEVIATIONS * math.sqrt(count)
+
+
+def grew_since_half(due_ms: Sequence[float], done_ms: Sequence[float]) -> bool:
+    """Whether more requests were open when the last was due than half way, by more than chance moves that.
+
+    It finds a queue that grows half as soon as ``grows``, and does not take hosts that are slow for one: among many
+    hosts of all speeds, a quick answer is one of the fastest few.
+    """
+    last, first = max(due_ms), min(due_ms)
+    half_way = (first + last) / 2
+    pairs = list(zip(due_ms, done_ms, strict=True))
+    more = sum(done > last for _, done in pairs) - sum(due <= half_way < done for due, done in pairs)
+    return more > GROWTH_DEVIATIONS * math.sqrt(len(pairs) / 2)

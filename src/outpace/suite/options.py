@@ -145,6 +145,12 @@ def add_options(parser: pytest.Parser) -> None:
         f"Default: every one measured but {', '.join(sorted(NOT_ENFORCED))}.",
     )
     arriving.add_options(add)
+    add(
+        "--pool",
+        metavar="SCENARIO,...",
+        help="Scenarios that bench/test_pool.py plays: TOML files, or names of shipped ones. Default: all that are "
+        "shipped, unless hosts are measured.",
+    )
     add("--baseline", metavar="HOST", help="Name of the host of the baseline. Default: the measured fastest.")
     add(
         "--report-dir",

@@ -15,6 +15,8 @@ from outpace.ground.errors import UsageError
 SWEEPS, MEASURES, JUDGES, LOADS = "sweep_host", "measurement", "measured", "loaded_run"
 """The fixtures of what measures a host's capacity, a strategy, what judges it, and what lets requests arrive."""
 
+POOLS = "pool"
+"""The fixture of what plays a pool, and measures no host."""
 STAGES = (SWEEPS, MEASURES, LOADS, JUDGES)
 
 REFUSAL = (
@@ -32,6 +34,11 @@ def measures(items: Sequence[pytest.Item]) -> bool:
 def loads(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Those of ``items`` that let requests arrive."""
     return [item for item in items if LOADS in _fixtures(item)]
+
+
+def pools(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those of ``items`` that play pools."""
+    return [item for item in items if POOLS in _fixtures(item)]
 
 
 def asked_of(items: Sequence[pytest.Item], fixture: str, of: str) -> list[str]:

@@ -21,9 +21,11 @@ from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.report.publish import publish
+from outpace.simulation.pool.scenario import find, shipped
 from outpace.suite import other_plugins
 from outpace.suite.command_line import read_options
 from outpace.suite.options import add_options
+from outpace.suite.pools import PoolMeasurement
 from outpace.suite.state import State
 from outpace.suite.summary import write_summary
 
@@ -72,17 +74,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("replayed_strategy", asked.replayed, scope="session")
     if other_plugins.LOADS in metafunc.fixturenames:
         metafunc.parametrize("strategy", asked.loaded, scope="session")
+    if other_plugins.POOLS in metafunc.fixturenames:
+        asked_pools = metafunc.config.option.pool
+        names = asked_pools.split(",") if asked_pools else shipped(metafunc.definition.path.parent)
+        metafunc.parametrize("scenario", names, scope="session")
     if "sweep_host" in metafunc.fixturenames:
         metafunc.parametrize("host", asked.hosts, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave loads out where nothing arrives, and replays where live hosts are measured."""
+    """Leave loads out where nothing arrives, replays where live hosts are measured, and pools where any are."""
     if config.stash[_state_key].asked.load is None:
         loads = other_plugins.loads(items)
         items[:] = [item for item in items if item not in loads]
         config.hook.pytest_deselected(items=loads)
+    if other_plugins.measures(items) and config.option.pool is None:
+        pools = other_plugins.pools(items)
+        items[:] = [item for item in items if item not in pools]
+        config.hook.pytest_deselected(items=pools)
     if other_plugins.measures(items) and config.stash[_state_key].asked.settings.recording is None:
         replays = [item for item in items if item.get_closest_marker("outpace_replays")]
         items[:] = [item for item in items if item not in replays]
@@ -148,6 +158,15 @@ def loaded_run(strategy: str, pytestconfig: pytest.Config) -> LoadMeasurement:
     state = pytestconfig.stash[_state_key]
     found = state.load(strategy)
     state.progress.follow(found)
+    return found
+
+
+@pytest.fixture
+def pool(scenario: str, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> PoolMeasurement:
+    """What plays a scenario, by several seeds."""
+    state = pytestconfig.stash[_state_key]
+    found = PoolMeasurement(find(scenario, request.path.parent), state.asked.report_dir)
+    state.pools.append(found)
     return found
 
 
@@ -230,6 +249,8 @@ def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write what was measured below the tests' results."""
     state = config.stash.get(_state_key, None)
+    for each in state.pools if state is not None else ():
+        each.write(terminalreporter)
     if state is not None and state.session is not None:
         loads = [each for each in state.loads.values() if each.rounds]
         write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept, loads)

@@ -17,6 +17,7 @@ from outpace.measure.session import Session
 from outpace.measure.sweep import sweep, write_capacities
 from outpace.suite import other_plugins
 from outpace.suite.command_line import CommandLine
+from outpace.suite.pools import PoolMeasurement
 from outpace.suite.progress import Progress
 
 
@@ -29,6 +30,7 @@ class State:
         self.session: Session | None = None
         self.measurements: dict[str, Measurement] = {}
         self.loads: dict[str, LoadMeasurement] = {}
+        self.pools: list[PoolMeasurement] = []
         self.swept: list[str] = []
         self._rounds: int | None = None if asked.budget else asked.rounds
 

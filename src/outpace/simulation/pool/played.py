@@ -20,6 +20,7 @@ from outpace.judge import load
 from outpace.judge.evenness import jain
 from outpace.judge.gate import Word
 from outpace.judge.load import LoadFigures, State
+from outpace.judge.steadiness import grew_since_half
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.pool.contributor import Contributor, asking
 from outpace.simulation.pool.machine import Machine, claimed
@@ -59,7 +60,8 @@ class Played:
 
     ``attempts`` were made. Of the host-seconds of work, ``answered_s`` went into answers, ``left_s`` was lost with
     those that left, ``spent_s`` when nobody waited any more. Contributors were there for ``there_s`` in all, and busy
-    for ``busy_s`` of it, as evenly as ``fairness`` says: Jain's index of their busy shares.
+    for ``busy_s`` of it, as evenly as ``fairness`` says: Jain's index of their busy shares. ``grew`` is whether more
+    requests were open at the end of the arrivals than half way.
     """
 
     seed: int
@@ -74,6 +76,7 @@ class Played:
     there_s: float
     busy_s: float
     fairness: float | None
+    grew: bool
     cost: Cost
 
     def verdict(self) -> tuple[Word, str]:
@@ -81,7 +84,7 @@ class Played:
 
         Where hosts come and go there is no steady state to wait for: other seeds take its place.
         """
-        steady: State = "overload" if self.load.steady == "overload" else "steady"
+        steady: State = "overload" if self.load.steady == "overload" and self.grew else "steady"
         return replace(self.load, steady=steady).verdict()
 
 
@@ -214,6 +217,7 @@ def _figures(
     busy_s = {name: each.busy_s(took_s) for name, (_, each) in pool.items()}
     shares = [min(1.0, busy_s[name] / there) for name, there in there_s.items() if there > 0]
     contributors = [each for _, each in pool.values()]
+    done = [(each.due_ms, each.start_ms + each.wall_ms) for each in run.requests if each.start_ms is not None]
     return Played(
         seed,
         load.figures(run, scenario.slo),
@@ -227,6 +231,7 @@ def _figures(
         sum(there_s.values()),
         sum(busy_s.values()),
         jain(shares) if shares else None,
+        grew_since_half([due for due, _ in done], [over for _, over in done]) if done else False,
         cost,
     )
 

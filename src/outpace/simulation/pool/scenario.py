@@ -69,6 +69,23 @@ class Scenario:
         return sum(group.count * group.churn.away for group in self.groups) / self.hosts
 
 
+def find(text: str, bench: Path) -> Scenario:
+    """The scenario of a file, or the one of that name in the folder ``bench``, as is shipped; raises ``UsageError``."""
+    path = Path(text)
+    if not path.suffix and not path.exists():
+        if text not in (names := shipped(bench)):
+            raise UsageError(
+                f"There is no scenario {text}; write the path of a TOML file, or one of {', '.join(names)}."
+            )
+        path = bench / "scenarios" / f"{text}.toml"
+    return read(path, [bench / "recordings"])
+
+
+def shipped(bench: Path) -> list[str]:
+    """The names of the scenarios in the folder ``bench``."""
+    return sorted(each.stem for each in (bench / "scenarios").glob("*.toml"))
+
+
 def read(path: Path, recordings: Sequence[Path] = ()) -> Scenario:
     """Read a scenario; recordings that it names are looked for beside it, then in the folders ``recordings``.
 
