@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +22,9 @@ from outpace.report import document
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
 from recorded import measured as recorded_and_measured
 from recorded import recorded
-from reference.model import Model, Work
 from reference.truth import Truth
 from reference_session import virtual_session
+from true_makespan import Shares, dealt, makespan_ms
 
 LENGTHS = (10, 7, 13, 9, 11, 5, 12, 8)
 TOKENS = dict(zip(DEFAULT_PROMPTS, LENGTHS, strict=True))
@@ -39,50 +38,11 @@ QUEUEING = Truth(1000 / 8, 5.0, 1, tokens=TOKENS)
 NOTHING = Truth(1000 / 80_000, 5.0, 1, tokens=TOKENS)
 """It answers one request in the time in which the others answer ten thousand."""
 
-Shares = Mapping[str, tuple[Sequence[int], int]]
-"""By host, the prompts that are its own to answer, in their order, and how many of them are in flight at once."""
-
-
-def makespan_ms(truths: Mapping[str, Truth], shares: Shares) -> float:
-    """What ``shares`` take where nothing but the engines takes time: their own model, and no client at all."""
-    ends_ms = []
-    for host, (prompts, in_flight) in shares.items():
-        truth, waiting, ends = truths[host], deque(prompts), []
-        model = Model(truth)
-
-        def send(at_s: float, truth: Truth = truth, waiting=waiting, model=model, ends=ends) -> None:
-            if waiting:
-                text = DEFAULT_PROMPTS[waiting.popleft()]
-                marks_ms = [truth.prompt_ms, truth.work_ms(text)]
-                model.arrive(at_s + truth.delay_to_ms / 1000, Work(marks_ms, arrived()))
-
-        def arrived(send=send, truth: Truth = truth, ends=ends):
-            marks: list[float] = []
-
-            def tell(at_s: float | None) -> None:
-                marks.append(at_s or math.nan)
-                if len(marks) == 2:
-                    ends.append(at_s + truth.delay_from_ms / 1000)
-                    send(ends[-1])
-
-            return tell
-
-        for _ in range(in_flight):
-            send(0.0)
-        while (next_s := model.next_s()) is not None:
-            model.advance(next_s)
-        ends_ms.append(max(ends, default=0.0) * 1000)
-    return max(ends_ms)
-
 
 def measured(session: Session, strategy: str, folder: Path, rounds: int = 6) -> Comparison:
     measurement = Measurement(session, strategy, report_dir=folder)
     measurement.measure(rounds)
     return measurement.comparison()
-
-
-def dealt(hosts: Sequence[str], in_flight: int) -> Shares:
-    return {host: (range(index, 8, len(hosts)), in_flight) for index, host in enumerate(hosts)}
 
 
 EVERYTHING = range(8)

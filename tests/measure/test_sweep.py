@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from outpace.ground.errors import EngineFailed, RequestRefused, Unfinished
 from outpace.ground.records import RequestRecord, Run
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
+from outpace.measure.forecast import forecast
 from outpace.measure.session import Session
-from outpace.measure.sweep import LEVELS, sweep, tokens_per_s, write_capacities
+from outpace.measure.sweep import LEVELS, MOST_S, sweep, tokens_per_s, write_capacities
 from outpace.measure.worlds import Settings
 from outpace.recording import har
-from outpace.workload.prompts import workload
+from outpace.workload.prompts import Generation, workload
+from reference.truth import Truth
+from reference_session import virtual_session
 
 KNOWN = {
     "ollama-np1": ("queues", 1, [1, 2, 4]),
@@ -246,3 +250,42 @@ def test_a_level_that_would_take_too_long_is_not_begun(monkeypatch: pytest.Monke
     found = swept("vllm", "laptop")
     assert [level.in_flight for level in found.levels] == [1, 2, 4]
     assert "no more than 4 were tried, and more may be better" in found.reason
+
+
+SLOW = Truth(tokens_per_s=1.0, prompt_ms=5.0, tokens=59)
+
+
+@pytest.mark.parametrize("prompts", [8, 64])
+@pytest.mark.parametrize(
+    ("truth", "kind", "blocks"),
+    [
+        (SLOW, "queues", 1),
+        (replace(SLOW, slots=4, batching={4: 4.0}), "batches", 1),
+        (replace(SLOW, slots=8, batching={8: 3.0}), "batches", 1),
+        (replace(SLOW, tokens_per_s=4.0), "queues", 4),
+    ],
+)
+def test_a_slow_host_is_swept_for_as_long_as_a_sweep_may_take_and_no_longer(
+    truth: Truth, kind: str, blocks: int, prompts: int
+) -> None:
+    asked = workload([f"prompt {number}" for number in range(prompts)], Generation(max_tokens=64))
+    with virtual_session({"a": truth}, workload=asked, timeout_s=1e6) as session:
+        foretold_s, began_s = forecast(session, [], ["a"]).sweep_s, session.now()
+        found = sweep(session, "a")
+        assert session.now() - began_s <= MOST_S
+        assert foretold_s == MOST_S
+    assert (found.kind, [len(level.gains) for level in found.levels]) == (kind, [0, blocks])
+    assert "no more than 2 were tried, and more may be better" in found.reason
+
+
+def test_a_host_too_slow_for_any_sweep_has_none_and_one_in_flight() -> None:
+    asked = workload(["a prompt"] * 8, Generation(max_tokens=70))
+    with virtual_session({"a": replace(SLOW, tokens=70)}, workload=asked, timeout_s=1e6) as session:
+        foretold_s, began_s = forecast(session, [], ["a"]).sweep_s, session.now()
+        found = sweep(session, "a")
+        assert session.now() - began_s == foretold_s == 0.0
+        assert session.knowledge.capacities == {"a": found}
+    assert (found.kind, found.limit, found.settled) == ("queues", 1, False)
+    (level,) = found.levels
+    assert (level.in_flight, level.tokens_per_s) == (1, pytest.approx(1.0, rel=0.01))
+    assert found.reason == "Only one in flight was tried: a sweep of answers of 70 s takes too long."

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from outpace.ground.records import BASELINE
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.measure.session import Session
-from outpace.measure.sweep import LEVELS, MOST_S, blocks_in
+from outpace.measure.sweep import LEVELS, MOST_ANSWER_S, MOST_S, answer_s, blocks_in
 
 SWEPT_LEVELS = 2
 """So many levels a host that queues is swept at; with one that batches there are more, and each takes less."""
@@ -17,6 +16,8 @@ BESIDES_S = 0.2
 """A round takes so much beside its runs, for the hosts to be knocked at and the report to be written."""
 SEARCHED_LEVELS = 2
 """So many a host is tried at to find the best alone, where there was no sweep."""
+ORDERING_RUNS = 10
+"""So many runs of the best alone show in which order of prompts it is at its best, where answers differ in length."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def forecast(session: Session, strategies: Sequence[str], sweeps: Collection[str
     concurrency, and the best alone to take as long as the baseline: hosts that batch are quicker than foretold.
     """
     prompts = len(session.settings.workload.prompts)
-    answer_s = {host: fmean(each.wall_ms for each in session.knowledge.first[host]) / 1000 for host in session.ordered}
+    takes_s = {host: answer_s(session, host) for host in session.ordered}
     known = session.knowledge.capacities
-    rates = {host: max(1.0, known[host].gain if host in known else 1.0) / took_s for host, took_s in answer_s.items()}
-    baseline_s = prompts * answer_s[session.baseline_host]
+    rates = {host: max(1.0, known[host].gain if host in known else 1.0) / took_s for host, took_s in takes_s.items()}
+    baseline_s = prompts * takes_s[session.baseline_host]
     unknown = not all(host in known for host in session.ordered)
     alone_s = baseline_s if unknown else prompts / max(rates.values())
     if not unknown and alone_s >= baseline_s:  # it is the baseline, which is not run twice
@@ -82,18 +83,20 @@ def forecast(session: Session, strategies: Sequence[str], sweeps: Collection[str
         if strategy == BASELINE:
             return baseline_s
         if strategy == "serial-per-side":
-            share = -(-prompts // len(answer_s))
-            return share * max(answer_s.values())
+            share = -(-prompts // len(takes_s))
+            return share * max(takes_s.values())
         return prompts / sum(rates.values())
 
     levels = [level for level in LEVELS if level < 2 * prompts][:SWEPT_LEVELS]
     requests = sum(blocks_in(level) * (1 + level) for level in levels)
+    lengths = {each.output_tokens for host in takes_s for each in session.knowledge.first[host]}
+    ordering_s = ORDERING_RUNS * alone_s if strategies and not unknown and len(lengths) > 1 else 0.0
     searched = unknown and not sweeps and bool(strategies)
     return Forecast(
         len(strategies),
         sum(baseline_s + alone_s + run_s(each) + BESIDES_S for each in strategies),
-        sum(min(MOST_S, requests * answer_s[host]) for host in sweeps),
-        baseline_s * (1 + SEARCHED_LEVELS * len(answer_s)) if searched else 0.0,
+        sum(min(MOST_S, requests * takes_s[host]) for host in sweeps if takes_s[host] <= MOST_ANSWER_S),
+        baseline_s * (1 + SEARCHED_LEVELS * len(takes_s)) if searched else ordering_s,
     )
 
 

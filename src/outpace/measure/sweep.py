@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 from outpace.ground.errors import EngineBusy, Unfinished
-from outpace.ground.records import FailedAttempt, Run
+from outpace.ground.records import FailedAttempt, RequestRecord, Run
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity, HostCapacity, Level, classify, told_its_story
 from outpace.measure.session import Session
@@ -17,7 +18,9 @@ MOST_BLOCKS, FEWEST_BLOCKS, REQUESTS = 5, 3, 12
 """So often are as many requests as a level means sent at once, each time beside one that has the host to itself: five
 times, for an interval, or about twelve requests in all, as a block of many is a mean already."""
 MOST_S = 180.0
-"""No level is begun that would keep a sweep busy for longer."""
+"""No level, and no block of one, is begun that would keep a sweep busy for longer."""
+MOST_ANSWER_S = MOST_S / (1 + LEVELS[0])
+"""Of a host whose answers take longer not even the first block would be done by then."""
 TRIES = 3
 """So often a host may be too busy for one request by itself."""
 
@@ -26,18 +29,33 @@ def sweep(session: Session, host: str) -> Capacity:
     """Measure what concurrency does to ``host``, and keep it in the session.
 
     It ends where throughput has told its story, with as many in flight as there are prompts, for no strategy has more,
-    with as many as the host admits at once, and before a level that would take too long. Raises ``Unfinished`` where
-    the host leaves a prompt unanswered, or is too busy for a single one.
+    with as many as the host admits at once, and before what would take too long: a level, or more than one block of
+    one. Raises ``Unfinished`` where the host leaves a prompt unanswered, or is too busy for a single one.
     """
+    if (takes_s := answer_s(session, host)) > MOST_ANSWER_S:
+        session.knowledge.capacities[host] = _unswept(session.knowledge.first[host], takes_s)
+        return session.knowledge.capacities[host]
     began_s = session.now()
     levels: tuple[Level, ...] = ()
     refusals: list[Refusal] = []
-    for levels in levels_of(session, host, blocks_in, refusals.append):
+    for levels in levels_of(session, host, blocks_in, began_s + MOST_S, refusals.append):
         spent_s = session.now() - began_s
         if told_its_story(levels) or spent_s + _next_s(levels) > MOST_S:
             break
     session.knowledge.capacities[host] = classify(levels, str(refusals[-1]) if refusals else None)
     return session.knowledge.capacities[host]
+
+
+def answer_s(session: Session, host: str) -> float:
+    """How long ``host`` took for its first answers on average, in seconds."""
+    return fmean(each.wall_ms for each in session.knowledge.first[host]) / 1000
+
+
+def _unswept(requests: Sequence[RequestRecord], takes_s: float) -> Capacity:
+    """What the first answers show of a host of which a sweep would take too long."""
+    tokens = fmean(1 if each.output_tokens is None else each.output_tokens for each in requests)
+    found = classify([Level(1, tokens / takes_s, takes_s * 1000)])
+    return replace(found, reason=f"Only one in flight was tried: a sweep of answers of {takes_s:.0f} s takes too long.")
 
 
 class Refusal(Exception):
@@ -49,13 +67,18 @@ class Refusal(Exception):
 
 
 def levels_of(
-    session: Session, host: str, blocks_of: Callable[[int], int], refused: Callable[[Refusal], None] = lambda _: None
+    session: Session,
+    host: str,
+    blocks_of: Callable[[int], int],
+    until_s: float,
+    refused: Callable[[Refusal], None] = lambda _: None,
 ) -> Iterator[tuple[Level, ...]]:
     """Measure ``host`` with more and more in flight, in so many blocks a level; gives all levels after each.
 
-    Each level is measured beside requests that have the host to themselves, because machines drift. The last is the
-    first that has all prompts in flight, or, where a host has ``refused`` some of a level, has as many as it admitted
-    of that. Raises ``Unfinished`` where the host leaves a prompt unanswered, or is too busy for a single one.
+    Each level is measured beside requests that have the host to themselves, because machines drift; it has fewer
+    blocks, one at least, where more would not be done by ``until_s`` of the session. The last is the first that has all
+    prompts in flight, or, where a host has ``refused`` some of a level, has as many as it admitted of that. Raises
+    ``Unfinished`` where the host leaves a prompt unanswered, or is too busy for a single one.
     """
     alone: list[Run] = []
     levels: list[Level] = []
@@ -63,7 +86,7 @@ def levels_of(
     while ahead:
         in_flight = ahead.pop(0)
         try:
-            levels.append(_measured_level(session, host, in_flight, blocks_of(in_flight), alone))
+            levels.append(_measured_level(session, host, in_flight, blocks_of(in_flight), alone, until_s))
         except Refusal as refusal:
             refused(refusal)
             again = in_flight not in LEVELS
@@ -76,11 +99,16 @@ def levels_of(
             return
 
 
-def _measured_level(session: Session, host: str, in_flight: int, blocks: int, alone: list[Run]) -> Level:
+def _measured_level(
+    session: Session, host: str, in_flight: int, blocks: int, alone: list[Run], until_s: float
+) -> Level:
     """One level beside runs of one request, which are put to those ``alone``; raises ``Refusal``, ``Unfinished``."""
     together: list[Run] = []
     began_s = session.now()
     for block in range(blocks):
+        now_s = session.now()
+        if together and now_s + (now_s - began_s) / len(together) > until_s:
+            break
         alone.append(_measured_alone(session, host, block))
         run = _measured(session, host, in_flight, block)
         if refusals := _refusals(run):
@@ -88,7 +116,8 @@ def _measured_level(session: Session, host: str, in_flight: int, blocks: int, al
             raise Refusal(max(1, admitted), refusals[0].error.partition(": ")[2])
         together.append(run)
     gains = tuple(
-        tokens_per_s(several) / tokens_per_s(one) for several, one in zip(together, alone[-blocks:], strict=True)
+        tokens_per_s(several) / tokens_per_s(one)
+        for several, one in zip(together, alone[-len(together) :], strict=True)
     )
     return _level(in_flight, together, gains, (session.now() - began_s) * 1000)
 
