@@ -70,7 +70,7 @@ def put(page: str, name: str, made: str) -> str:
     """The ``page`` with ``made`` between its marks called ``name``; raises ``ValueError`` where there are none."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not marks.search(page):
-        raise ValueError(f"{PAGE.name} has no marks called {name}")
+        raise ValueError(f"the page has no marks called {name}")
     return marks.sub(lambda found: found[1] + made + found[2], page)
 
 
