@@ -12,7 +12,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -38,6 +38,7 @@ from outpace.ground.hosts import Host
 CONNECT_TIMEOUT_S = 10.0
 # llama-server and uvicorn close a connection that was idle for 5 s; one that is about to be closed is not worth using.
 KEEPALIVE_S = 4.0
+HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "outpace", "connection": "keep-alive"}
 LARGEST_REPLY = 4 << 20
 LARGEST_ERROR = 64 << 10
 
@@ -55,16 +56,15 @@ class Client:
     ) -> None:
         self._timeout_s = timeout_s
         connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
-        silence_s = None if patient else timeout_s
-        self._answer_timeout = httpx.Timeout(timeout_s, connect=connect_s, read=silence_s, pool=None)
+        longest = {"connect": connect_s, "read": timeout_s, "write": timeout_s}
+        self._reply_extensions: dict[str, Any] = {"timeout": longest}
+        self._answer_extensions: dict[str, Any] = {"timeout": {**longest, "read": None if patient else timeout_s}}
         self._http = httpx.AsyncClient(
             transport=transport or network_transport(),
-            timeout=httpx.Timeout(timeout_s, connect=connect_s, pool=None),
             trust_env=False,
             follow_redirects=False,
             # Cookies know no ports: one host's would go to another on the same machine.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "outpace"},
         )
 
     async def __aenter__(self) -> Self:
@@ -121,14 +121,14 @@ class Client:
         self, host: Host, method: str, path: str, body: Mapping[str, Any] | None
     ) -> AsyncIterator[httpx.Response]:
         base, authority, server_name = _target(host)
-        headers = {"host": authority}
+        headers = {"host": authority, **HEADERS}
         if token := os.environ.get(host.token_variable):
             headers["authorization"] = f"Bearer {token}"
-        extensions = {"sni_hostname": server_name} if server_name else None
-        timeout = self._answer_timeout if method == "POST" else httpx.USE_CLIENT_DEFAULT
-        request = self._http.build_request(
-            method, base + path, json=body, headers=headers, timeout=timeout, extensions=extensions
-        )
+        extensions = self._answer_extensions if method == "POST" else self._reply_extensions
+        if server_name:
+            extensions = {**extensions, "sni_hostname": server_name}
+        # Not by the client, which would read the URL, and join headers of its own to these, every time.
+        request = httpx.Request(method, _url(base + path), headers=headers, json=body, extensions=extensions)
         with _failures(host, answering=False, sent=len(request.content)):
             response = await self._http.send(request, stream=True)
         try:
@@ -140,6 +140,11 @@ class Client:
 def authority_of(host: Host) -> str:
     """How the transport sees a host: the address that connections go to, and the port unless the scheme implies it."""
     return httpx.URL(_target(host)[0]).netloc.decode()
+
+
+@lru_cache(maxsize=4096)
+def _url(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 @cache

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Network(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, and give its answer once its headers are there; raises ``httpx.TransportError``."""
         asked, longest_s = _written(request), request.extensions.get("timeout", {})
-        place = _place(request)
+        place = _place(request.url, request.extensions.get("sni_hostname"))
         connection = self._free(place) or await self._connected(place, longest_s.get("connect"))
         read_s = longest_s.get("read")
         try:
@@ -128,16 +129,15 @@ class _Body(httpx.AsyncByteStream):
             self._connection = None
 
 
-def _place(request: httpx.Request) -> _Place:
-    url = request.url
+@lru_cache(maxsize=1 << 14)
+def _place(url: httpx.URL, name: str | None) -> _Place:
     try:
         ip_address(url.host)
     except ValueError:
         raise httpx.UnsupportedProtocol(f"{url.host} is no address, and no name is looked up here") from None
     if url.scheme not in PORTS:
         raise httpx.UnsupportedProtocol(f"{url.scheme} is not spoken here")
-    name = request.extensions.get("sni_hostname", url.host) if url.scheme == "https" else None
-    return _Place(url.host, url.port or PORTS[url.scheme], name)
+    return _Place(url.host, url.port or PORTS[url.scheme], name or url.host if url.scheme == "https" else None)
 
 
 async def _reached(place: _Place) -> socket.socket:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from outpace.engines.alike import Alike
 from outpace.engines.answer import Answer
 from outpace.engines.base import (
     KEPT_LOADED_S,
@@ -114,7 +115,7 @@ class _Stream:
 
     def __init__(self, engine: OpenAIEngine, answer: Answer, limit: int) -> None:
         self._engine, self._host, self._answer = engine, engine.host, answer
-        self._events = Events(engine.host, limit)
+        self._events, self._alike = Events(engine.host, limit), Alike()
         self.told: dict[str, dict[str, Any]] = {"usage": {}, "timings": {}, "metrics": {}}
         self._ended = self._usage_last = False
 
@@ -126,7 +127,11 @@ class _Stream:
     def feed(self, piece: bytes) -> None:
         """Take in what has arrived; raises ``RequestFailed``."""
         for event in self._events.feed(piece):
-            self._take(event)
+            if event.name == b"" and (text := self._alike.text_of(event.data)):
+                self._usage_last = False
+                self._answer.say(text)
+            else:
+                self._take(event)
 
     def end(self, *, whole: bool) -> Completion:
         """The whole answer; raises ``RequestFailed``."""
@@ -159,9 +164,9 @@ class _Stream:
         found = parse_object(self._host, data)
         if b"error" in data and (error := failure_in(self._host, found, data)):
             raise error
-        for key, told in found.items():
-            if key in self.told and isinstance(told, dict):
-                self.told[key].update(told)
+        tells = [key for key in self.told if isinstance(found.get(key), dict)]
+        for key in tells:
+            self.told[key].update(found[key])
         self._usage_last = isinstance(found.get("usage"), dict)
         choices = found.get("choices") or []
         if not isinstance(choices, list):
@@ -170,6 +175,8 @@ class _Stream:
             if not isinstance(choice, dict):
                 raise AnswerUnreadable(f"{self._host.name} sent a choice that is no object.")
             self._take_choice(choice)
+        if len(choices) == 1 and not tells and not choices[0].get("finish_reason"):
+            self._alike.learn(data, choices[0].get("delta"), found)
 
     def _take_choice(self, choice: dict[str, Any]) -> None:
         said = choice.get("delta", choice.get("message"))  # the latter where a server streams a whole answer at once

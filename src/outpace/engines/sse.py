@@ -38,14 +38,15 @@ class Events:
 
     def feed(self, piece: bytes) -> list[Event]:
         """The events that ``piece`` ends; raises ``AnswerUnreadable``."""
-        events: list[Event] = []
-        for line in self._lines.feed(piece):
-            if not line:
-                self._dispatch(events)
-            elif line.startswith(b"data: ") and not (self._data or self._no_empty_lines):  # as nearly all do
-                self._data.append(line[6:])
-            else:
-                self._take(line, events)
+        lines = self._lines.feed(piece)
+        if not (self._name or self._data or self._no_empty_lines or any(lines[1::2])):
+            # As nearly always: whole events, a line of data each.
+            events = [Event(b"", line[6:]) for line in lines[::2] if line.startswith(b"data: ") and line[6:7] > b" "]
+            if len(events) * 2 == len(lines):
+                return events
+        events = []
+        for line in lines:
+            self._take(line, events)
         return events
 
     def end(self) -> list[Event]:
