@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ SEEDS = range(1, 6)
 
 @pytest.fixture(scope="module")
 def document():
-    office = read(OFFICE, [REPOSITORY / "bench" / "recordings"])
+    office = replace(read(OFFICE, [REPOSITORY / "bench" / "recordings"]), for_s=120.0)
     varied = variations(office, ["rule:shortest-expected-wait,random"])
     plays = [[play(each.scenario, seed) for seed in SEEDS] for each in varied]
     return pool_document.build(office, varied, [plays[0], [*plays[1], Failure(6, "no memory")]])
@@ -41,7 +42,10 @@ def test_a_figure_out_of_bounds_is_refused(document, tmp_path: Path):
 def test_figures_are_medians_of_the_seeds_with_their_interval(document):
     for each in document["variations"]:
         for name, found in each["figures"].items():
-            values = sorted(seed["figures"][name] for seed in each["seeds"])
+            values = sorted(value for seed in each["seeds"] if (value := seed["figures"][name]) is not None)
+            if found is None or len(values) < 5:  # so few requests have no p99
+                assert found is None or name.endswith("_p99_ms")
+                continue
             assert found["median"] == values[2]
             assert values[0] <= found["low"] <= found["high"] <= values[-1]
 
@@ -49,7 +53,7 @@ def test_figures_are_medians_of_the_seeds_with_their_interval(document):
 def test_the_sentence_is_of_the_best_variation_and_comes_first(document):
     shown = " ".join(pool_page.in_terminal(document).split())
     assert shown.startswith(
-        "an office of ten: 10 contributors, away 15% of the time, bear 2.99 requests a second with "
+        "an office of ten: 10 contributors, away 15% of the time, bear 2.92 requests a second with "
     )
     assert "95 % of first tokens within 3 s under shortest-expected-wait; the coordinator is busy " in shown
 

@@ -10,7 +10,8 @@ from test_pool_scenario import TEXT, scenario
 
 from outpace.simulation.pool import many
 from outpace.simulation.pool.many import Failure, play_all
-from outpace.simulation.pool.played import Cost, Played, drawn, play, workload
+from outpace.simulation.pool.played import Cost, Played, play
+from outpace.simulation.pool.population import drawn, workload
 from outpace.simulation.pool.scenario import Scenario
 from outpace.simulation.pool.variations import variations
 

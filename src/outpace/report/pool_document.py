@@ -81,6 +81,8 @@ def _figures(played: Played) -> dict[str, float | None]:
         "there": played.there_s / played.took_s if played.took_s else None,
         "utilisation": played.busy_s / played.there_s if played.there_s else None,
         "fairness": played.fairness,
+        "open": played.open,
+        "most_open": played.most_open,
     }
 
 

@@ -24,7 +24,7 @@ NOTES: tuple[Words, ...] = (
     (
         "Twice is attempts a request; lost is the share of the hosts' work that went with those who left, in vain that "
         "for which nobody waited any more. Even is Jain's index of the time for which contributors were busy, of the "
-        "time for which they were there.",
+        "time for which they were there. Open is what a coordinator that is killed had in memory, and loses.",
     ),
     (
         "The coordinator's share of a core is an upper bound, as the simulated contributors are in it; what HTTP costs "
@@ -79,7 +79,7 @@ def promised(document: Document) -> Table:
 def spent(document: Document) -> Table:
     """A row a variation: what contributors did, and what the coordinator costs."""
     names = {"there": "there", "busy": "utilisation", "even": "fairness", "twice": "attempts_per_request"}
-    names |= {"lost": "lost_with_hosts", "in vain": "spent_in_vain"}
+    names |= {"lost": "lost_with_hosts", "in vain": "spent_in_vain", "open": "open", "open at most": "most_open"}
     costs = {"of a core": "core_share", "decisions a second": "decisions_per_s", "a choice takes": "choosing_us"}
     heads = {"": TEXT, **dict.fromkeys([*names, *costs], NUMBER)}
     rows: list[list[str | Words]] = [

@@ -40,8 +40,8 @@ def asked_for(prompt: str) -> tuple[int, int]:
 class Contributor:
     """One machine, which is there within ``spans``; as an engine is to a coordinator.
 
-    Its figures are in host-seconds of work: ``answered_s`` went into answers, ``left_s`` was lost when it left, and
-    ``spent_s`` when whoever had asked was gone.
+    It has given so many ``answers``. Other figures are in host-seconds of work: ``answered_s`` went into those,
+    ``left_s`` was lost when it left, and ``spent_s`` when whoever had asked was gone.
     """
 
     identity, model, noticed = IDENTITY, "simulated", NOTICED
@@ -57,6 +57,7 @@ class Contributor:
         self._simulated = SimulatedHost(machine.kind.slots, machine.kind.curve, self._trip_s)
         self._in_hand: dict[Work, None] = {}
         self._gauge = Gauge()
+        self.answers = 0
         self.answered_s = self.left_s = self.spent_s = 0.0
         self.left: Leaving | None = "cuts"
         """How it went, None while it is there."""
@@ -106,6 +107,7 @@ class Contributor:
             raise
         finally:
             self._let_go(work)
+        self.answers += 1
         self.answered_s += work.worked_ms / 1000
         first_s = work.reached_s[0]
         assert first_s is not None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, takewhile
+from itertools import accumulate
 
 import psutil
 
-from outpace.dispatch import RULES, Coordinator, HostKnowledge, Outcome, adopted, find_strategy, limit_of
-from outpace.dispatch.expectation import PROMPT_TOKEN_WORK
+from outpace.dispatch import RULES, Coordinator, Outcome, adopted, find_strategy, limit_of
 from outpace.dispatch.job import Job, Strategy
 from outpace.dispatch.strategies.rules import Choose, Rule, send_by
 from outpace.ground.errors import UsageError
@@ -22,22 +20,11 @@ from outpace.judge.gate import Word
 from outpace.judge.load import LoadFigures, State
 from outpace.judge.steadiness import grew_since_half
 from outpace.simulation.clock import VirtualLoop
-from outpace.simulation.pool.contributor import Contributor, asking
-from outpace.simulation.pool.machine import Machine, claimed
-from outpace.simulation.pool.presence import Churn, Spans, within_s
+from outpace.simulation.pool.contributor import Contributor
+from outpace.simulation.pool.population import by_speed, chance_of, drawn, known, spans_of, workload
+from outpace.simulation.pool.presence import within_s
 from outpace.simulation.pool.scenario import Scenario
-from outpace.workload.arrivals import MOST_REQUESTS
-from outpace.workload.prompts import Generation, Prompt, Workload
-
-
-@dataclass(frozen=True)
-class Member:
-    """One contributor before the run: what its machine is, and what seeds its chance."""
-
-    name: str
-    machine: Machine
-    churn: Churn
-    seed: str
+from outpace.workload.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -58,10 +45,11 @@ class Cost:
 class Played:
     """What came of a run of ``took_s`` virtual seconds.
 
-    ``attempts`` were made. Of the host-seconds of work, ``answered_s`` went into answers, ``left_s`` was lost with
-    those that left, ``spent_s`` when nobody waited any more. Contributors were there for ``there_s`` in all, and busy
-    for ``busy_s`` of it, as evenly as ``fairness`` says: Jain's index of their busy shares. ``grew`` is whether more
-    requests were open at the end of the arrivals than half way.
+    ``attempts`` were made, and contributors have ``given`` so many answers. Of the host-seconds of work, ``answered_s``
+    went into answers, ``left_s`` was lost with those that left, ``spent_s`` when nobody waited any more. Contributors
+    were there for ``there_s`` in all, and busy for ``busy_s`` of it, as evenly as ``fairness`` says: Jain's index of
+    their busy shares. ``grew`` is whether more requests were open at the end of the arrivals than half way. So many
+    were ``open`` on average, and at ``most_open`` in any moment: what a coordinator that is killed then had in memory.
     """
 
     seed: int
@@ -69,6 +57,7 @@ class Played:
     answered: int
     failed: int
     attempts: int
+    given: int
     took_s: float
     answered_s: float
     left_s: float
@@ -77,6 +66,8 @@ class Played:
     busy_s: float
     fairness: float | None
     grew: bool
+    open: float
+    most_open: int
     cost: Cost
 
     def verdict(self) -> tuple[Word, str]:
@@ -124,117 +115,81 @@ def play(scenario: Scenario, seed: int) -> Played:
     return _figures(scenario, seed, outcome, pool, Cost(cpu_s, choosing_s, choices, memory_mib))
 
 
-async def _play(
-    scenario: Scenario, seed: int, rule: str, strategy: Strategy
-) -> tuple[Outcome, dict[str, tuple[Member, Contributor]]]:
-    members = list(drawn(scenario, seed))
-    pool = {
-        each.name: Contributor(
-            each.name, each.machine, each.churn, spans_of(each, scenario, seed), _chance(each.seed, "leaving")
-        )
-        for each in members
-    }
-    known = _known(scenario, members)
-    if known:
-        members.sort(key=lambda each: -known[each.name].speed)
-    work = workload(scenario, seed)
-    outcome = await Coordinator(pool, timeout_s=scenario.timeout_s).run(
-        rule,
-        strategy,
-        work,
-        [each.name for each in members],
-        cache_key="pool",
-        known=known,
-        limit=limit_of(rule, "sweep"),
-        queue=scenario.queue,
-        away=[name for name, each in pool.items() if each.left is not None],
-    )
-    return outcome, {each.name: (each, pool[each.name]) for each in members}
+async def _play(scenario: Scenario, seed: int, rule: str, strategy: Strategy) -> tuple[Outcome, Pool]:
+    pool = Pool(scenario, seed)  # its contributors belong to the loop that runs
+    return await pool.run(rule, strategy), pool
 
 
-def drawn(scenario: Scenario, seed: int) -> Iterator[Member]:
-    """All contributors, the same for the same seed; one more of a group changes nothing about the others."""
-    for group in scenario.groups:
-        for number in range(group.count):
-            name = f"{group.name}-{number + 1}"
-            each = f"{seed}/{name}"
-            yield Member(name, group.kind.machine(_chance(each, "machine")), group.churn, each)
+class Pool:
+    """The contributors of ``scenario`` as ``seed`` draws them, for the loop that runs; the coordinator knows ``known``.
 
-
-def spans_of(member: Member, scenario: Scenario, seed: int) -> Spans:
-    """When ``member`` is there."""
-    outages: Spans | None = None
-    if scenario.outages is not None:
-        outages = scenario.outages.spans(_chance(str(seed), "outages"), _chance(member.seed, "outages"))
-    return member.churn.spans(_chance(member.seed, "presence"), outages)
-
-
-def workload(scenario: Scenario, seed: int) -> Workload:
-    """What arrives. Raises ``UsageError`` where nothing does, or far too much.
-
-    Lengths have two digits that count, so that a million prompts share a few thousand texts.
+    ``hosts`` are their names, fastest first as far as is known.
     """
-    chance = _chance(str(seed), "lengths")
-    coming = accumulate(scenario.arrivals.gaps_s(seed))
-    prompts = []
-    for index, due_s in enumerate(takewhile(lambda due_s: due_s < scenario.for_s, coming)):
-        tokens = _two_digits(scenario.prompt_tokens(chance))
-        text = asking(tokens, _two_digits(scenario.output_tokens(chance)))
-        prompts.append(Prompt(index, text, due_s * 1000, tokens=tokens))
-        if index == MOST_REQUESTS:
-            raise UsageError(f"More than {MOST_REQUESTS:,} requests would arrive: let fewer come, or for less time.")
-    if not prompts:
-        raise UsageError("No request arrives in that time: let more come, or for longer.")
-    return Workload(tuple(prompts), Generation(max_tokens=max(1, round(scenario.output_tokens.mean))))
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self._scenario, self._seed = scenario, seed
+        self.members = {each.name: each for each in drawn(scenario, seed)}
+        self.engines = {
+            name: Contributor(
+                name, each.machine, each.churn, spans_of(each, scenario, seed), chance_of(each.seed, "leaving")
+            )
+            for name, each in self.members.items()
+        }
+        self.known = known(scenario, self.members.values())
+        self.hosts = by_speed(self.members, self.known)
+        self.coordinator = Coordinator(self.engines, timeout_s=scenario.timeout_s)
+
+    async def run(self, rule: str, strategy: Strategy) -> Outcome:
+        """Let the requests of the scenario arrive under ``strategy``, which reports call ``rule``."""
+        return await self.coordinator.run(
+            rule,
+            strategy,
+            workload(self._scenario, self._seed),
+            self.hosts,
+            cache_key="pool",
+            known=self.known,
+            limit=limit_of(rule, "sweep"),
+            queue=self._scenario.queue,
+            away=[name for name, each in self.engines.items() if each.left is not None],
+        )
+
+    def there_s(self, until_s: float) -> dict[str, float]:
+        """For how long each was there until then."""
+        return {
+            name: within_s(spans_of(each, self._scenario, self._seed), until_s) for name, each in self.members.items()
+        }
 
 
-def _two_digits(tokens: float) -> int:
-    return max(1, int(float(f"{tokens:.1e}")))
-
-
-def _known(scenario: Scenario, members: Sequence[Member]) -> Mapping[str, HostKnowledge]:
-    """What the coordinator knows of machines when it begins: the work of a mean request is the measure."""
-    if scenario.knows == "nothing":
-        return {}
-    found = {}
-    asked, told = round(scenario.prompt_tokens.mean), max(1, round(scenario.output_tokens.mean))
-    for each in members:
-        machine = each.machine
-        if scenario.knows == "claimed":
-            machine = claimed(machine, scenario.claims(_chance(each.seed, "claims")))
-        capacity = machine.kind.capacity
-        speed = (told + PROMPT_TOKEN_WORK * asked) / machine.work_ms(asked, told) * 1000
-        found[each.name] = HostKnowledge(speed, capacity.limit, max(1.0, capacity.gain))
-    return found
-
-
-def _figures(
-    scenario: Scenario, seed: int, outcome: Outcome, pool: Mapping[str, tuple[Member, Contributor]], cost: Cost
-) -> Played:
+def _figures(scenario: Scenario, seed: int, outcome: Outcome, pool: Pool, cost: Cost) -> Played:
     run = outcome.run
     took_s = run.makespan_ms / 1000
-    there_s = {name: within_s(spans_of(member, scenario, seed), took_s) for name, (member, _) in pool.items()}
-    busy_s = {name: each.busy_s(took_s) for name, (_, each) in pool.items()}
+    there_s = pool.there_s(took_s)
+    busy_s = {name: each.busy_s(took_s) for name, each in pool.engines.items()}
     shares = [min(1.0, busy_s[name] / there) for name, there in there_s.items() if there > 0]
-    contributors = [each for _, each in pool.values()]
+    contributors = pool.engines.values()
     done = [(each.due_ms, each.start_ms + each.wall_ms) for each in run.requests if each.start_ms is not None]
     return Played(
-        seed,
-        load.figures(run, scenario.slo),
-        sum(request.error is None for request in run.requests),
-        len(run.failed),
-        sum(request.attempts for request in run.requests),
-        took_s,
-        sum(each.answered_s for each in contributors),
-        sum(each.left_s for each in contributors),
-        sum(each.spent_s for each in contributors),
-        sum(there_s.values()),
-        sum(busy_s.values()),
-        jain(shares) if shares else None,
-        grew_since_half([due for due, _ in done], [over for _, over in done]) if done else False,
-        cost,
+        seed=seed,
+        load=load.figures(run, scenario.slo),
+        answered=sum(request.error is None for request in run.requests),
+        failed=len(run.failed),
+        attempts=sum(request.attempts for request in run.requests),
+        given=sum(each.answers for each in contributors),
+        took_s=took_s,
+        answered_s=sum(each.answered_s for each in contributors),
+        left_s=sum(each.left_s for each in contributors),
+        spent_s=sum(each.spent_s for each in contributors),
+        there_s=sum(there_s.values()),
+        busy_s=sum(busy_s.values()),
+        fairness=jain(shares) if shares else None,
+        grew=bool(done) and grew_since_half([due for due, _ in done], [over for _, over in done]),
+        open=sum(over_ms - due_ms for due_ms, over_ms in done) / run.makespan_ms if run.makespan_ms else 0.0,
+        most_open=most_at_once(done),
+        cost=cost,
     )
 
 
-def _chance(seed: str, what: str) -> random.Random:
-    return random.Random(f"{seed}/{what}")  # noqa: S311 - no secret
+def most_at_once(spans: Sequence[tuple[float, float]]) -> int:
+    """How many of ``spans`` there were at once, at most; one that ends makes room for one that begins then."""
+    changes = sorted([(begins, 1) for begins, _ in spans] + [(ends, -1) for _, ends in spans])
+    return max(accumulate(change for _, change in changes), default=0)
