@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from outpace.dispatch import Coordinator, Outcome, find_strategy
+from outpace.dispatch.ledger import Brake
 from outpace.engines import Completion, Identity
 from outpace.ground.errors import ConnectFailed
 from outpace.ground.hosts import Host
@@ -81,6 +82,7 @@ def coordinate(
     timeout_s: float = 60.0,
     due_s: Sequence[float] = (),
     queue: int | None = None,
+    brake: Brake | None = None,
 ) -> tuple[Outcome, float]:
     """Run ``prompts`` prompts over ``engines`` in virtual time: what came of it, and the seconds until it returned.
 
@@ -93,7 +95,9 @@ def coordinate(
         coordinator = Coordinator(by_name, timeout_s=timeout_s)
         began = anyio.current_time()
         work = numbers(prompts, due_s)
-        outcome = await coordinator.run("under-test", how, work, list(by_name), cache_key="key", queue=queue)
+        outcome = await coordinator.run(
+            "under-test", how, work, list(by_name), cache_key="key", queue=queue, brake=brake
+        )
         return outcome, anyio.current_time() - began
 
     return run_virtually(main)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from harness import REPOSITORY
 from outpace.command.cli import main
-from outpace.report import load_document
+from outpace.report import load_document, rate_document, rate_page
 
 VLLM = REPOSITORY / "bench" / "recordings" / "vllm.json"
 
@@ -32,9 +33,12 @@ def test_the_set_keeps_what_the_best_host_alone_does_not(tmp_path: Path, capsys:
     assert told in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "RESULT.md").read_text().startswith(f"**{told}**")
     ours, alone = read(tmp_path, "pull"), read(tmp_path, "best-alone")
-    assert [request["due_ms"] for request in ours["requests"]] == [request["due_ms"] for request in alone["requests"]]
+    came = [[request["due_ms"] for request in each["requests"]] for each in (ours, alone)]
+    assert came[0][: len(came[1])] == came[1]
+    assert (len(came[0]), ours["ended"], alone["ended"]) == (300, None, "the queue grew")
+    assert len(came[1]) < 300
     assert (ours["gate"]["verdict"], alone["gate"]["verdict"]) == ("pass", "fail")
-    assert {request["host"] for request in alone["requests"]} == {alone["best_alone"]["host"]}
+    assert {request["host"] for request in alone["requests"] if request["host"]} == {alone["best_alone"]["host"]}
 
 
 def test_a_broken_promise_fails_the_command(tmp_path: Path) -> None:
@@ -46,6 +50,32 @@ def test_what_a_full_queue_refuses_is_in_the_report(tmp_path: Path) -> None:
     assert load(tmp_path, "--requests=100", "--queue=2", "-q", arrivals="constant:20/s") == 0
     errors = [request["error"] for request in read(tmp_path, "pull")["requests"]]
     assert "queue full: 2 waited already when it came" in errors
+
+
+def test_the_highest_rate_of_the_set_and_of_the_best_host_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [f"--hosts=replay:{VLLM}", "--rate=find", "--slo=ttft:p90<2s", "--requests=300", f"--report-dir={tmp_path}"]
+    assert main(["load", *asked, "--least-rate=120/min", "--least-rate-gain=1.2"]) == 0
+    found = rate_document.read(tmp_path / "rate.json")
+    alone, ours = found["found"]
+    assert (alone["strategy"], ours["strategy"]) == ("best-alone", "pull")
+    assert alone["hosts"] == ["laptop"]
+    assert ours["rate_per_s"]["low"] > alone["rate_per_s"]["high"]
+    told = " ".join(capsys.readouterr().out.split())
+    sentence = "".join(rate_page.sentence(found))
+    assert sentence in told
+    assert re.fullmatch(
+        r"Two hosts under pull bear [0-9.]+ requests a minute with 90 % of first tokens within 2 s, laptop alone [0-9.]+: "
+        r"[0-9.]+ times \([0-9.]+ to [0-9.]+\)\.",
+        sentence,
+    )
+    assert (tmp_path / "RESULT.md").read_text().startswith(f"**{sentence}**")
+    assert sentence in (tmp_path / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ").replace(
+        "<bdi>", ""
+    ).replace("</bdi>", "")
+    assert main(["load", *asked, "--least-rate-gain=9", "-q"]) == 1
+    assert rate_document.read(tmp_path / "rate.json")["found"][1]["gate"]["verdict"] == "fail"
 
 
 def test_two_replays_are_equal_to_the_last_digit(tmp_path: Path) -> None:
@@ -71,6 +101,13 @@ def test_a_replay_plays_the_times_of_a_trace(tmp_path: Path) -> None:
         (["--hosts=embedded"], "say how requests arrive"),
         ([f"--hosts=replay:{VLLM}"], "plays the arrivals of a recording, and there are none"),
         (["--arrivals=poisson:30/min"], "--for=2min"),
+        (["--rate=find"], "say which by --slo=ttft:p95<2s"),
+        (["--rate=41/min", "--slo=ttft:p95<2s"], "write find"),
+        (["--rate=find", "--slo=ttft:p95<2s", "--for=2min"], "--requests=N is what it has at most"),
+        (["--rate=find", "--slo=ttft:p95<2s", "--arrivals=poisson:3/s"], "which looks for the rate"),
+        (["--rate=find", "--slo=ttft:p95<2s", "--least-rate=30"], "'30' is no rate"),
+        (["--rate=find", "--slo=ttft:p95<2s", "--least-rate-gain=no"], "must be a number above 0"),
+        (["--arrivals=poisson:3/s", "--requests=9", "--least-rate=30/min"], "is about the rate that --rate=find"),
         (["--arrivals=poisson:30/min", "--requests=0"], "--requests=0: write a whole number that is 1 or more"),
         (["--arrivals=poisson:30/min", "--requests=9", "--queue=-1"], "--queue=-1"),
         (["--arrivals=poisson:30/min", "--requests=9", "--slo=fast"], "cannot read 'fast'"),

@@ -26,7 +26,7 @@ def _load(given: argparse.Namespace, rest: Sequence[str]) -> int:
     if given.help:
         print_help("load")
         return 0
-    if not any(each.partition("=")[0] == "--arrivals" for each in rest):
+    if not any(each.partition("=")[0] in ("--arrivals", "--rate") for each in rest):
         if any(each.startswith("--hosts=replay:") for each in rest):
             return measure("load", [bench() / "test_load.py"], [*rest, "--arrivals=recorded"])
         raise UsageError(

@@ -14,7 +14,7 @@ import anyio
 
 from outpace.dispatch.expectation import Expectation, HostKnowledge
 from outpace.dispatch.job import Job, Strategy
-from outpace.dispatch.ledger import Ledger, Outcome, Watcher
+from outpace.dispatch.ledger import Brake, Ledger, Outcome, Watcher
 from outpace.dispatch.limits import FixedLimit, Limit
 from outpace.dispatch.setup import Setup
 from outpace.engines import Engine
@@ -58,6 +58,7 @@ class Coordinator:
         guess: Callable[[Prompt], float | None] = lambda _: None,
         queue: int | None = None,
         away: Collection[str] = (),
+        brake: Brake | None = None,
     ) -> Outcome:
         """Run ``workload`` over ``hosts``, fastest first, under ``strategy``; no prompt is sent before it is due.
 
@@ -65,7 +66,8 @@ class Coordinator:
         is known of hosts; ``limit`` makes of it what a host may have in flight, where the strategy asks for room.
         ``guess`` gives the expected work of a prompt, in output tokens, where it is known better than from answers to
         others. Where so many as ``queue`` wait to be sent, whoever comes is refused. Who is ``away`` is known to be: it
-        gets nothing until it answers a ping. Does not raise for what hosts do: a prompt that none of them answered, or
+        gets nothing until it answers a ping. ``brake`` may end the run early: what is open then is called off, and what
+        has not come is no part of the run. Does not raise for what hosts do: a prompt that none of them answered, or
         that was refused, is in the run with its error.
         """
         known = known or {}
@@ -75,7 +77,7 @@ class Coordinator:
                 engines={host: self._engines[host] for host in hosts},
                 limits={host: limit(known.get(host, HostKnowledge())) for host in hosts},
                 expect=Expectation(workload, hosts, known, guess),
-                ledger=Ledger(name, workload.prompts, self._watch),
+                ledger=Ledger(name, workload.prompts, self._watch, brake),
                 timeout_s=self._timeout_s,
                 cache_key=cache_key,
                 queue=queue,

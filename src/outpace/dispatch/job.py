@@ -225,9 +225,11 @@ class Job:
                 deciding.cancel_scope.cancel()
 
     def give_up_the_rest(self) -> None:
-        """Name what is unanswered when the run's time is over among the failed; no attempt is under way any more."""
+        """Name what is unanswered when the run is over among the failed; no attempt is under way any more."""
         for prompt in self.prompts:
-            if not self._ledger.done(prompt):
+            if self._ledger.ended and not self._ledger.done(prompt):
+                self._ledger.call_off(prompt)
+            elif not self._ledger.done(prompt):
                 self._ledger.fail(prompt, f"the run's time limit of {self._limit_s:g} s was over")
 
     async def _leave_when_due(self, prompts: list[Prompt]) -> None:

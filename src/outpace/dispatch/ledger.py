@@ -11,7 +11,7 @@ import anyio
 
 from outpace.engines import Completion
 from outpace.ground.errors import RequestFailed
-from outpace.ground.records import FailedAttempt, RequestRecord, Run
+from outpace.ground.records import CALLED_OFF, FailedAttempt, RequestRecord, Run
 from outpace.workload.prompts import Prompt
 
 Watcher = Callable[[str, int, int], None]
@@ -31,10 +31,13 @@ class Outcome:
 
 
 class Ledger:
-    """Keeps one record a prompt, its answer, and every attempt that gave none; time counts from its making."""
+    """Keeps one record a prompt, its answer, and every attempt that gave none; time counts from its making.
 
-    def __init__(self, name: str, prompts: Sequence[Prompt], watch: Watcher | None) -> None:
-        self._name, self._prompts, self._watch = name, prompts, watch
+    ``brake`` is asked at each arrival and each end of a prompt whether the run is to end, and says why it is.
+    """
+
+    def __init__(self, name: str, prompts: Sequence[Prompt], watch: Watcher | None, brake: Brake | None = None) -> None:
+        self._name, self._prompts, self._watch, self._brake = name, prompts, watch, brake
         self._records: dict[int, RequestRecord] = {}
         self.finished: list[RequestRecord] = []
         """The records, in the order in which their prompts were done."""
@@ -48,6 +51,19 @@ class Ledger:
         """The time, in seconds: what anyio tells of it, too, without what it takes to ask there."""
         self.start = self._end = self.clock()
         self.all_done = anyio.Event()
+        self.ended: str | None = None
+        """Why the run ended before all of its prompts had come and were done, if it did."""
+
+    @property
+    def come(self) -> int:
+        """How many prompts have come."""
+        return len(self._arrivals)
+
+    @property
+    def waiting(self) -> list[tuple[float, bool]]:
+        """When each prompt that has come and is open was due, in ms, and whether it was tried on a host."""
+        open_ = self._arrivals.keys() - self._records.keys()
+        return [(self._arrivals[index][0], index in self._attempts) for index in open_]
 
     def done(self, prompt: Prompt) -> bool:
         """Whether ``prompt`` is answered or has failed."""
@@ -66,6 +82,7 @@ class Ledger:
     def arrive(self, prompt: Prompt, at_ms: float) -> None:
         """``prompt`` has come, ``at_ms`` into the run: no sooner than it was due."""
         self._arrivals[prompt.index] = prompt.due_ms, at_ms - prompt.due_ms
+        self._ask_brake()
 
     def tried(self, prompt: Prompt) -> bool:
         """Whether there was an attempt at ``prompt``."""
@@ -123,16 +140,34 @@ class Ledger:
             )
         )
 
+    def call_off(self, prompt: Prompt) -> None:
+        """The run was ended while ``prompt`` was open: it is named so; one that had not come is none of the run's."""
+        if prompt.index in self._arrivals:
+            due_ms, late_ms = self._arrivals[prompt.index]
+            self._done(
+                RequestRecord(
+                    prompt.index,
+                    None,
+                    self.now_ms,
+                    0.0,
+                    attempts=self._attempts[prompt.index],
+                    error=f"{CALLED_OFF}{self.ended}",
+                    due_ms=due_ms,
+                    late_ms=late_ms,
+                )
+            )
+
     def outcome(self, hosts: tuple[str, ...]) -> Outcome:
-        """What became of every prompt; all of them must be done."""
+        """What became of every prompt; all of them must be done, or the run have ended before they came."""
         run = Run(
             self._name,
             hosts,
             (self._end - self.start) * 1000,
-            tuple(self._records[prompt.index] for prompt in self._prompts),
+            tuple(self._records[prompt.index] for prompt in self._prompts if self.done(prompt)),
             tuple(self._failures),
+            ended=self.ended,
         )
-        answers = tuple(self._answers.get(prompt.index) for prompt in self._prompts)
+        answers = tuple(self._answers.get(prompt.index) for prompt in self._prompts if self.done(prompt))
         return Outcome(run, answers, tuple(self.faults))
 
     def _times_ms(self, began: float) -> tuple[float, float]:
@@ -147,3 +182,13 @@ class Ledger:
             self._watch(self._name, len(self._records), len(self._prompts))
         if len(self._records) == len(self._prompts):
             self.all_done.set()
+        self._ask_brake()
+
+    def _ask_brake(self) -> None:
+        if self._brake is not None and not self.all_done.is_set() and (why := self._brake(self)):
+            self.ended = why
+            self.all_done.set()
+
+
+Brake = Callable[[Ledger], str | None]
+"""Looks at a run in progress, and says why it is to end now; None where it is to go on."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 ROUNDING_MS = 0.01
+CALLED_OFF = "called off: "
+"""So begins the error of a prompt that had come and was open when its run was ended early."""
 BASELINE = "sequential"
 """The strategy of the baseline, which has the fastest host to itself."""
 
@@ -82,6 +84,8 @@ class Run:
     lower_bound_ms: float | None = None
     lag_ms: float | None = None
     """The longest that the coordinator's event loop was late; None where that was not measured."""
+    ended: str | None = None
+    """Why it ended before all had come that was to, if it did; ``requests`` are then those that had come."""
 
     @property
     def failed(self) -> tuple[RequestRecord, ...]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from outpace.ground.records import RequestRecord, Run
+from outpace.ground.records import CALLED_OFF, RequestRecord, Run
 from outpace.judge import quantiles, steadiness
 from outpace.judge.gate import Word
 from outpace.judge.quantiles import Estimate
 from outpace.judge.slo import Kept, Latency, Objective, goodput_per_s, latency_of
+from outpace.judge.under_way import OVERLOAD
 
 PERCENTS = (50, 90, 95, 99)
 MOST_LATE = 0.01
@@ -50,6 +51,8 @@ class LoadFigures:
     goodput_per_s: float | None
     lateness: Lateness
     kept: tuple[tuple[Objective, Kept], ...]
+    at_objectives: tuple[float | None, ...]
+    """The quantile of each objective as it is in these requests, in ms, None where no engine tells it."""
     void: str | None
 
     def verdict(self) -> tuple[Word, str]:
@@ -72,8 +75,12 @@ class LoadFigures:
 
 
 def figures(run: Run, objectives: Sequence[Objective]) -> LoadFigures:
-    """What ``run``, whose requests arrived, shows of ``objectives`` and of its latencies."""
-    arrived = sorted(run.requests, key=lambda request: request.due_ms)
+    """What ``run``, whose requests arrived, shows of ``objectives`` and of its latencies.
+
+    Where it was ended early, those that were called off are left out.
+    """
+    heard_of = [each for each in run.requests if not (each.error or "").startswith(CALLED_OFF)]
+    arrived = sorted(heard_of or run.requests, key=lambda request: request.due_ms)
     latencies = [latency_of(request) for request in arrived]
     left_out = steadiness.warm_up([each.e2e_ms for each in latencies if each.e2e_ms is not None])
     counted = latencies[_place(latencies, left_out or 0) :]
@@ -83,12 +90,13 @@ def figures(run: Run, objectives: Sequence[Objective]) -> LoadFigures:
         requests=len(counted),
         unanswered=sum(not each.answered for each in counted),
         warm_up=len(latencies) - len(counted),
-        steady=_state(arrived, left_out),
+        steady="overload" if run.ended == OVERLOAD else _state(arrived, left_out),
         latencies={name: _estimates(counted, name) for name in ("ttft_ms", "tpot_ms", "e2e_ms")},
         rate_per_s=len(counted) / span_ms * 1000,
         goodput_per_s=goodput_per_s(objectives, counted, span_ms) if objectives else None,
         lateness=late,
         kept=tuple((one, one.kept(counted)) for one in objectives),
+        at_objectives=tuple(_at(one, counted) for one in objectives),
         void=_void(late, latencies),
     )
 
@@ -119,6 +127,11 @@ def _state(arrived: Sequence[RequestRecord], left_out: int | None) -> State:
 def _estimates(latencies: Sequence[Latency], name: str) -> dict[str, Estimate]:
     told = [value for each in latencies if (value := getattr(each, name)) is not None]
     return {"mean": quantiles.mean(told)} | {f"p{each}": quantiles.quantile(told, each / 100) for each in PERCENTS}
+
+
+def _at(one: Objective, latencies: Sequence[Latency]) -> float | None:
+    told = sorted(value for each in latencies if (value := getattr(each, f"{one.figure}_ms")) is not None)
+    return told[min(len(told) - 1, int(one.quantile * len(told)))] if told else None
 
 
 def _lateness(requests: Sequence[RequestRecord]) -> Lateness:

@@ -14,6 +14,10 @@ BATCHES = 20
 T_OF_BATCHES = 2.093
 """Student's t for 95 % and one degree of freedom less than there are batches."""
 MOST_RESEMBLANCE = 0.98
+BUNCHED_FROM = 0.8
+"""The largest values are those above this quantile."""
+MOST_BUNCHED = 0.9
+"""So far one being among the largest goes with the next being so at most, as in a queue that is not overloaded."""
 TAIL_DEVIATIONS = 12
 
 
@@ -63,20 +67,52 @@ def requests_needed(q: float, confidence: float = 0.95) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log(max(q, 1 - q)))
 
 
-def share_beside(held: Sequence[bool], q: float, confidence: float = 0.95) -> Literal["above", "below", "open"]:
-    """Whether more than a share of ``q`` holds, of which ``held`` are samples in their order, or less, or it is open.
+def share_beside(kept: Kept, q: float, confidence: float = 0.95) -> Literal["above", "below", "open"]:
+    """Whether more than a share of ``q`` holds, as far as ``kept`` shows, or less, or it is open.
 
     It is the test that ``quantile`` turns into an interval, one side at a time: a few requests that all fail show that
     a promise is broken long before they could show that it is kept. Raises ``ValueError`` as ``quantile`` does.
     """
     _require_between(q, confidence)
-    if not held:
+    n, tail = math.floor(kept.independent), (1 - confidence) / 2
+    if not n:
         return "open"
-    n = max(1, math.floor(len(held) * _independent_share(held)))
-    yes, tail = fmean(held) * n, (1 - confidence) / 2
+    yes = kept.share * n
     if 1 - _cumulative(math.floor(yes) - 1, n, q) <= tail:
         return "above"
     return "below" if _cumulative(math.ceil(yes), n, q) <= tail else "open"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The ``share`` of so many ``requests`` that holds, and how many ``independent`` ones tell as much as these."""
+
+    share: float
+    requests: int
+    independent: float
+
+    @classmethod
+    def of(cls, held: Sequence[bool], values: Sequence[float] = ()) -> Kept:
+        """Of requests in their order, of which each ``held`` or not.
+
+        Those that fail come in bunches, as the queue is long for many in a row; of how large bunches are, requests that
+        all hold tell nothing. So as much is allowed for as the largest fifth of ``values``, where they are given, come
+        in bunches.
+        """
+        if not held:
+            return cls(0.0, 0, 0.0)
+        told = _independent_share(held)
+        if values:
+            bound = sorted(values)[int(BUNCHED_FROM * len(values))]
+            told = min(told, _independent_share([value > bound for value in values], MOST_BUNCHED))
+        return cls(fmean(held), len(held), max(1.0, len(held) * told))
+
+    @classmethod
+    def together(cls, several: Sequence[Kept]) -> Kept:
+        """Several of them as one."""
+        requests = sum(each.requests for each in several)
+        held = sum(each.share * each.requests for each in several)
+        return cls(held / (requests or 1), requests, sum(each.independent for each in several))
 
 
 def mean(values: Sequence[float]) -> Estimate:
@@ -102,14 +138,14 @@ def _require_between(q: float, confidence: float) -> None:
         raise ValueError(f"a quantile of {q} with a confidence of {confidence}: both lie between 0 and 1")
 
 
-def _independent_share(beyond: Sequence[bool]) -> float:
+def _independent_share(beyond: Sequence[bool], most: float = MOST_RESEMBLANCE) -> float:
     """How many independent requests one of these is worth, 1 at most."""
     n, share = len(beyond), fmean(beyond)
     spread = share * (1 - share) * n
     if n < 2 or not spread:
         return 1.0
     together = sum((one - share) * (next_one - share) for one, next_one in pairwise(beyond))
-    resemblance = min(MOST_RESEMBLANCE, max(0.0, together / spread))
+    resemblance = min(most, max(0.0, together / spread))
     return (1 - resemblance) / (1 + resemblance)
 
 

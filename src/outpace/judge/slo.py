@@ -10,7 +10,7 @@ from typing import Literal
 from outpace.ground.errors import UsageError, quoted
 from outpace.ground.hosts import parse_duration_ms
 from outpace.ground.records import RequestRecord
-from outpace.judge.quantiles import share_beside
+from outpace.judge import quantiles
 
 Figure = Literal["ttft", "tpot", "e2e"]
 Kept = Literal["keeps", "breaks", "open"]
@@ -35,7 +35,16 @@ class Objective:
 
     def kept(self, latencies: Sequence[Latency], confidence: float = 0.95) -> Kept:
         """Whether ``latencies``, in the order of their requests, show that it is kept, or broken, or neither yet."""
-        found = share_beside([self.within(each) for each in latencies], self.quantile, confidence)
+        return self.judged(self.share_of(latencies), confidence)
+
+    def share_of(self, latencies: Sequence[Latency]) -> quantiles.Kept:
+        """The share of ``latencies``, in the order of their requests, that keeps it."""
+        told = [value for each in latencies if (value := getattr(each, f"{self.figure}_ms")) is not None]
+        return quantiles.Kept.of([self.within(each) for each in latencies], told)
+
+    def judged(self, kept: quantiles.Kept, confidence: float = 0.95) -> Kept:
+        """Whether such a share shows that it is kept, or broken, or neither yet."""
+        found = quantiles.share_beside(kept, self.quantile, confidence)
         return {"above": "keeps", "below": "breaks", "open": "open"}[found]  # type: ignore[return-value]
 
     def in_words(self) -> str:
@@ -89,9 +98,9 @@ def _objective(text: str) -> Objective:
     return Objective(figure, float(match["percent"]) / 100, parse_duration_ms(match["limit"], "--slo"))
 
 
-def all_kept(objectives: Sequence[Objective], latencies: Sequence[Latency], confidence: float = 0.95) -> Kept:
+def judged_together(objectives: Sequence[Objective], kept: Sequence[quantiles.Kept], confidence: float) -> Kept:
     """Whether all ``objectives`` are kept: one that is broken breaks them, one that is open leaves them open."""
-    found = {each.kept(latencies, confidence) for each in objectives}
+    found = {one.judged(each, confidence) for one, each in zip(objectives, kept, strict=True)}
     return "breaks" if "breaks" in found else "open" if "open" in found else "keeps"
 
 

@@ -41,12 +41,12 @@ def warm_up(values: Sequence[float]) -> int | None:
     return None if best > count / 2 else best * BATCH
 
 
-def grows(due_ms: Sequence[float], done_ms: Sequence[float]) -> bool:
+def grows(due_ms: Sequence[float], done_ms: Sequence[float], deviations: float = GROWTH_DEVIATIONS) -> bool:
     """Whether requests pile up: each was due at ``due_ms`` and done at ``done_ms``, both in ms and in one order.
 
     When the last is due, those in work are open: the rate of arrivals times what a quick answer takes (J. D. C.
     Little, "A proof for the queuing formula L = lambda W", Operations Research 9, 1961). Chance moves that by the
-    root of the number of arrivals; two and a half times that much more is *overload*.
+    root of the number of arrivals; so many ``deviations`` more are *overload*.
     """
     count = len(due_ms)
     if count < FEWEST:
@@ -55,7 +55,7 @@ def grows(due_ms: Sequence[float], done_ms: Sequence[float]) -> bool:
     quick_ms = sorted(done - due for due, done in zip(due_ms, done_ms, strict=True))[count // QUICK_SHARE]
     in_work = count if quick_ms >= span_ms else count * quick_ms / span_ms
     waiting = sum(done > last for done in done_ms) - in_work
-    return waiting > GROWTH_DEVIATIONS * math.sqrt(count)
+    return waiting > deviations * math.sqrt(count)
 
 
 def grew_since_half(due_ms: Sequence[float], done_ms: Sequence[float]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from outpace.dispatch import Outcome
+from outpace.dispatch.ledger import Brake
 from outpace.dispatch.limits import FixedLimit
 from outpace.ground.errors import Unfinished
 from outpace.ground.records import BestAlone, Run
@@ -16,6 +17,7 @@ from outpace.judge.slo import Objective
 from outpace.measure.best_alone import find_best_alone
 from outpace.measure.session import ALONE, Session
 from outpace.measure.sweep import sweep, write_capacities
+from outpace.measure.watch import OverloadWatch
 from outpace.recording.recording import RecordedArrivals, Scene
 from outpace.report import load_document
 from outpace.report.document import written_at
@@ -47,14 +49,31 @@ def find_capacities(session: Session, keep_in: Path) -> None:
         write_capacities(session, keep_in / capacity.FILE)
 
 
-def run_load(session: Session, measured: str, load_: Load, alone: BestAlone | None = None) -> Outcome:
+def arriving_alone(session: Session) -> BestAlone:
+    """The best single machine of ``session``, found if it is not known yet; what arrives has its order from that."""
+    if session.best_alone is None:
+        session.best_alone = find_best_alone(session)
+    return replace(session.best_alone, longest_first=False)
+
+
+def run_load(
+    session: Session,
+    measured: str,
+    load_: Load,
+    alone: BestAlone | None = None,
+    brake: Brake | None = None,
+    *,
+    record: bool = True,
+) -> Outcome:
     """Let the requests of ``load_`` arrive once, under the strategy ``measured``, or on the best ``alone``.
 
-    Faults act in strategies' own runs alone. Where the session is recorded, so is this.
+    Faults act in strategies' own runs alone. ``brake`` may end it early. Where the session is recorded, so
+    is this, unless it is not to be ``record``ed.
     """
     name = measured if alone is None else ALONE
-    scene, recorder = Scene(name, f"load/{measured}"), session.world.recorder
-    session.world.begin(scene)
+    scene, recorder = Scene(name, f"load/{measured}"), session.world.recorder if record else None
+    if recorder is not None or session.world.recorder is None:
+        session.world.begin(scene)
     outcome = session.runs.execute(
         name,
         session.find_strategy(name),
@@ -63,6 +82,7 @@ def run_load(session: Session, measured: str, load_: Load, alone: BestAlone | No
         healthy=alone is not None,
         limit=None if alone is None else lambda _: FixedLimit(alone.in_flight),
         queue=load_.queue,
+        brake=brake,
     )
     if recorder is not None:
         recorder.best_alone = session.best_alone
@@ -94,11 +114,10 @@ class LoadMeasurement:
     @property
     def best_alone(self) -> BestAlone:
         """The best single host, which is found at the first call."""
-        if self._session.best_alone is None:
-            self.phase = "finding the best alone"
-            self._session.best_alone = find_best_alone(self._session)
-            self.phase = "arrivals"
-        return self._session.best_alone
+        self.phase = "finding the best alone"
+        found = arriving_alone(self._session)
+        self.phase = "arrivals"
+        return found
 
     def prepare(self) -> None:
         """Untimed, before a run: hosts are swept, the best alone is found where it is what runs, connections made warm.
@@ -119,7 +138,7 @@ class LoadMeasurement:
         """
         session, load_ = self._session, self.load
         alone = self.best_alone if self.strategy == BEST_ALONE else None
-        outcome = run_load(session, self.strategy, load_, alone)
+        outcome = run_load(session, self.strategy, load_, alone, OverloadWatch())
         self.rounds.append(outcome.run)
         self.document = document = load_document.build(
             session.origin_of(self.strategy),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from outpace.dispatch import Coordinator, Outcome, Strategy, limit_of
 from outpace.dispatch.coordinator import MakeLimit
-from outpace.dispatch.ledger import Watcher
+from outpace.dispatch.ledger import Brake, Watcher
 from outpace.engines import Engine
 from outpace.measure import knock
 from outpace.measure.knowledge import Knowledge
@@ -86,11 +86,12 @@ class Runs:
         healthy: bool = True,
         limit: MakeLimit | None = None,
         queue: int | None = None,
+        brake: Brake | None = None,
     ) -> Outcome:
         """Run the session's workload, or other ``work``, over ``hosts`` under ``strategy``, called ``name``.
 
         ``limit`` is what they may have in flight, where that is not what the user asked for; ``queue`` how many prompts
-        may wait, where that has a bound.
+        may wait, where that has a bound; ``brake`` may end the run early.
         """
         self._count += 1
         key = f"{self._cache_keys}-{self._count}"
@@ -112,6 +113,7 @@ class Runs:
                     limit=limit or limit_of(name, self._settings.limits),
                     guess=guess,
                     queue=queue,
+                    brake=brake,
                 )
             finally:
                 if faults is not None:

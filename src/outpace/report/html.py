@@ -27,10 +27,13 @@ _UNIT = re.compile(r"(\d) (ms|s)\b")
 """A number keeps its unit beside it where a line ends."""
 
 
-def render(story: Story, invocation: str | None = None) -> str:
-    """The story as one page; ``invocation`` is the command that measured it. The same story gives the same bytes."""
+def render(story: Story, invocation: str | None = None, before: Sequence[Section] = ()) -> str:
+    """The story as one page, with sections put ``before`` it; ``invocation`` is the command that measured it.
+
+    The same story gives the same bytes.
+    """
     verdict = _verdict(story.best or story.rows[0])
-    return page(question(story), answer(story), verdict, list(cautions(story)), list(sections(story, invocation)))
+    return page(question(story), answer(story), verdict, list(cautions(story)), [*before, *sections(story, invocation)])
 
 
 def page(

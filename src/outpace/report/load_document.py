@@ -57,6 +57,7 @@ def build(origin: Origin, asked: Asked, alone: BestAlone | None, run: Run, found
             for one, kept in found.kept
         ],
         "gate": {"verdict": verdict, "reason": reason} if found.kept else None,
+        "ended": run.ended,
         "makespan_ms": rounded(run.makespan_ms),
         "lag_ms": rounded(run.lag_ms),
         "requests": [in_microseconds(request) for request in run.requests],

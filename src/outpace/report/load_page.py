@@ -86,6 +86,12 @@ def _rank(document: Document) -> tuple[float, ...]:
     return (-(summary["goodput"] or 0.0), summary["unanswered"], float("inf") if mean_ms is None else mean_ms)
 
 
+def verdict(documents: Sequence[Document]) -> str:
+    """What the colour of the answer says: of the SLO under the best strategy; nothing where none was promised."""
+    sets = [each for each in documents if each["best_alone"] is None and each["gate"] is not None]
+    return str(min(sets, key=_rank)["gate"]["verdict"]) if sets else "inconclusive"
+
+
 def blocks(documents: Sequence[Document]) -> list[Block]:
     """Latencies of each strategy and of the best single host, how they stand to what was promised, and what is odd."""
     asked = documents[0]["arrivals"]
@@ -119,6 +125,10 @@ def _items(document: Document) -> list[Words]:
     said = [] if gate is None else [f"{gate['verdict']}. {gate['reason']}"]
     if gate is None and summary["void"] is not None:
         said.append(summary["void"])
+    if document["ended"] is not None:
+        said.append(
+            f"The run was ended early, after {len(document['requests']):,} requests had come: {document['ended']}."
+        )
     if summary["unanswered"]:
         said.append(f"{summary['unanswered']} of {summary['requests']} requests were refused or failed.")
     if summary["warm_up"]:

@@ -31,26 +31,26 @@ def publish(folder: Path, comparisons: Iterable[Comparison], invocation: str | N
 def write_pages(folder: Path, invocation: str | None = None) -> list[Path]:
     """Tell the reports in ``folder`` as report.html and RESULT.md beside them; ``invocation`` is what measured them.
 
-    Loads are told in RESULT.md, before the rest. Raises ``DocumentInvalid`` or ``OSError``.
+    Rates and loads are told before the rest. Raises ``DocumentInvalid`` or ``OSError``.
     """
     from outpace.report import (  # matplotlib takes a while to load, and not every session publishes
+        arrived,
         html,
-        load_page,
         markdown,
         story,
     )
 
-    loads = load_page.read_all(folder)
-    pages: dict[Path, str] = {}
-    if not loads or any(folder.glob("report-*.json")):
+    come = arrived.read(folder)
+    if not come or any(folder.glob("report-*.json")):
         told = story.read(folder)
-        pages = {folder / each.FILE: each.render(told, invocation) for each in (html, markdown)}
-    if loads:
-        page = markdown.page(load_page.sentence(loads), load_page.HEAD, load_page.blocks(loads))
-        pages[folder / markdown.FILE] = "\n".join([page, *([pages[folder / markdown.FILE]] if pages else [])])
-    for path, page in pages.items():
-        write_whole(path, page)
-    return list(pages)
+        pages = {html.FILE: html.render(told, invocation, [each.section for each in come])}
+        pages[markdown.FILE] = "\n".join([*map(arrived.in_markdown, come), markdown.render(told, invocation)])
+    else:
+        pages = {html.FILE: arrived.in_html(come, invocation)}
+        pages[markdown.FILE] = "\n".join(map(arrived.in_markdown, come))
+    for name, page in pages.items():
+        write_whole(folder / name, page)
+    return [folder / name for name in pages]
 
 
 def write_action_file(folder: Path, comparisons: Iterable[Comparison]) -> None:

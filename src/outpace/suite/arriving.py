@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from outpace.ground.errors import UsageError
 from outpace.judge.slo import parse_slo
 from outpace.measure.load import BEST_ALONE, Load
+from outpace.measure.rate_search import RateAsked
 from outpace.measure.worlds import Settings
 from outpace.workload import arrivals
 from outpace.workload.prompts import Workload
 
 DEFAULT_STRATEGIES = ("pull",)
 NEEDS_ARRIVALS = ("for", "requests", "slo", "queue")
+NEEDS_SEARCH = ("least_rate", "least_rate_gain")
+MOST_REQUESTS = (200, 2000)
+"""A run of a search has so many at most, unless that is asked for: live, and in a replay, where they take no time."""
+WITHIN = (0.1, 0.02)
+"""So near to the rate a search goes: live, and in a replay."""
 
 
 def add_options(add: Callable[..., None]) -> None:
@@ -39,10 +46,31 @@ def add_options(add: Callable[..., None]) -> None:
         metavar="N",
         help="How many requests may wait for a host; whoever comes then is refused. Default: no bound.",
     )
+    add(
+        "--rate",
+        metavar="find",
+        help="find: search for the highest rate of --arrivals=poisson (or constant, or gamma:cv=3) that keeps --slo, "
+        "of the set under each strategy and of the best host alone, and tell the gain: rate.json. --requests is then "
+        f"what a run has at most (default: {MOST_REQUESTS[0]}, {MOST_REQUESTS[1]} in a replay).",
+    )
+    add(
+        "--least-rate",
+        metavar="RATE",
+        help="Ask that the set bear such a rate, as 30/min: passed, failed or inconclusive by its whole interval.",
+    )
+    add(
+        "--least-rate-gain",
+        metavar="GAIN",
+        help="Ask that the set bear so many times the rate of the best host alone, as 1.2.",
+    )
 
 
 def read(option: argparse.Namespace, settings: Settings) -> Load | None:
     """What is to arrive, None where nothing is; raises ``UsageError`` that says which option is wrong."""
+    if option.rate is not None:
+        return None
+    if given := [f"--{name.replace('_', '-')}" for name in NEEDS_SEARCH if getattr(option, name) is not None]:
+        raise UsageError(f"{given[0]} is about the rate that --rate=find --slo=ttft:p95<2s finds; add these.")
     asked = {name: getattr(option, name) for name in NEEDS_ARRIVALS}
     if option.arrivals is None:
         given = [f"--{name}" for name, value in asked.items() if value is not None]
@@ -61,6 +89,33 @@ def read(option: argparse.Namespace, settings: Settings) -> Load | None:
     )
     ends = [f"{name}={asked[name]}" for name in ("for", "requests") if asked[name] is not None]
     return _load(", ".join([option.arrivals, *ends]), work, asked)
+
+
+def read_search(option: argparse.Namespace, settings: Settings) -> RateAsked | None:
+    """What rate is to be searched for, None where none is; raises ``UsageError`` that says which option is wrong."""
+    if option.rate is None:
+        return None
+    replayed = settings.recording is not None
+    if option.rate != "find":
+        raise UsageError(f"--rate={option.rate}: write find; a rate of your own is --arrivals=poisson:30/min.")
+    if option.slo is None:
+        raise UsageError("--rate=find looks for the highest rate that keeps a promise: say which by --slo=ttft:p95<2s.")
+    if getattr(option, "for") is not None:
+        raise UsageError("--for: a run of --rate=find ends when it has told; --requests=N is what it has at most.")
+    asked, gain = option.arrivals or "poisson", option.least_rate_gain
+    kind = arrivals.parse_kind(asked)
+    if gain is not None and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", gain) and float(gain)):
+        raise UsageError(f"--least-rate-gain={gain}: it must be a number above 0.")
+    return RateAsked(
+        kind,
+        asked,
+        parse_slo(option.slo),
+        _number("--requests", option.requests, 20) or MOST_REQUESTS[replayed],
+        WITHIN[replayed],
+        _number("--queue", option.queue, 0),
+        None if option.least_rate is None else arrivals.parse_rate_per_s(option.least_rate, "--least-rate"),
+        None if gain is None else float(gain),
+    )
 
 
 def _as_recorded(asked: Mapping[str, Any], settings: Settings) -> Load:

@@ -19,6 +19,7 @@ from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
 from outpace.judge.gate import NOT_ENFORCED
 from outpace.measure.load import Load
+from outpace.measure.rate_search import RateAsked
 from outpace.measure.stopping import MOST_ROUNDS, WITHIN
 from outpace.measure.worlds import Settings
 from outpace.recording import har
@@ -65,6 +66,7 @@ class CommandLine:
     load: Load | None
     loaded: tuple[str, ...]
     """What ``load`` is measured under, where requests arrive."""
+    rate: RateAsked | None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -112,6 +114,7 @@ def read_options(config: pytest.Config) -> CommandLine:
         not option.no_pages,
         arriving.read(option, settings),
         arriving.strategies_of(measured if option.strategies is not None else None),
+        arriving.read_search(option, settings),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from outpace.measure.load import LoadMeasurement
-from outpace.report import load_page
+from outpace.report import load_page, rate_page
 from outpace.report.words import ms
 from outpace.suite.wrapped import write_wrapped
 
@@ -38,6 +38,28 @@ def write_loads(reporter: pytest.TerminalReporter, loads: Sequence[LoadMeasureme
             write_wrapped(reporter, f"{document['gate']['verdict']}: {document['gate']['reason']}", "  ", "    ")
     for folder in dict.fromkeys(each.path.parent for each in loads):
         reporter.write_line(f"reports: {folder / 'load-<strategy>.json'}")
+
+
+def write_rates(reporter: pytest.TerminalReporter, document: Mapping[str, Any] | None) -> None:
+    """Write which rates were found, the sentence alone with ``-q``; nothing where none was searched for."""
+    if document is None:
+        return
+    quiet = reporter.verbosity < 0
+    write_wrapped(reporter, "".join(("outpace: " if quiet else "", *rate_page.sentence(document))), "", "  ")
+    if quiet:
+        return
+    reporter.write_line("")
+    for found in document["found"]:
+        runs = found["trials"]
+        overloads = sum(each["overload"] for each in runs)
+        braked = f", {overloads} of them ended as overload" if overloads else ""
+        requests = sum(each["requests"] for each in runs)
+        said = (
+            f"{rate_page.a_minute(found['rate_per_s'])} requests a minute, by {requests:,} in {len(runs)} runs{braked}"
+        )
+        write_wrapped(reporter, f"{''.join(rate_page.name_of(found))}: {said}", "", "  ")
+        if found["gate"] is not None:
+            write_wrapped(reporter, f"{found['gate']['verdict']}: {found['gate']['reason']}", "  ", "    ")
 
 
 def _said(found: Mapping[str, Any]) -> str:

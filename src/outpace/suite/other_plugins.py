@@ -12,12 +12,13 @@ import pytest
 
 from outpace.ground.errors import UsageError
 
-SWEEPS, MEASURES, JUDGES, LOADS = "sweep_host", "measurement", "measured", "loaded_run"
-"""The fixtures of what measures a host's capacity, a strategy, what judges it, and what lets requests arrive."""
+SWEEPS, MEASURES, JUDGES, LOADS, RATES = "sweep_host", "measurement", "measured", "loaded_run", "rate_search"
+"""The fixtures of what measures a host's capacity, a strategy, what judges it, what lets requests arrive, and what
+searches for the rate of that."""
 
 POOLS = "pool"
 """The fixture of what plays a pool, and measures no host."""
-STAGES = (SWEEPS, MEASURES, LOADS, JUDGES)
+STAGES = (SWEEPS, MEASURES, LOADS, RATES, JUDGES)
 
 REFUSAL = (
     "This session shares its tests out among processes (pytest-xdist: -n or --dist, here, in PYTEST_ADDOPTS or in an "
@@ -28,17 +29,12 @@ _REFUSED = "outpace_refused"
 
 def measures(items: Sequence[pytest.Item]) -> bool:
     """Whether any of ``items`` measures hosts."""
-    return any({SWEEPS, MEASURES, LOADS} & _fixtures(item) for item in items)
+    return any({SWEEPS, MEASURES, LOADS, RATES} & _fixtures(item) for item in items)
 
 
-def loads(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Those of ``items`` that let requests arrive."""
-    return [item for item in items if LOADS in _fixtures(item)]
-
-
-def pools(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Those of ``items`` that play pools."""
-    return [item for item in items if POOLS in _fixtures(item)]
+def using(fixture: str, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those of ``items`` that use ``fixture``."""
+    return [item for item in items if fixture in _fixtures(item)]
 
 
 def asked_of(items: Sequence[pytest.Item], fixture: str, of: str) -> list[str]:
@@ -56,8 +52,8 @@ def put_in_order(items: list[pytest.Item], hosts: Sequence[str], strategies: Seq
     for place, item in enumerate(items):
         fixtures = _fixtures(item)
         last = item.get_closest_marker("outpace_last") is not None
-        if last or {SWEEPS, MEASURES, JUDGES, LOADS} & fixtures:
-            stage = 4 if last else next(at for at, each in enumerate(STAGES) if each in fixtures)
+        if last or set(STAGES) & fixtures:
+            stage = len(STAGES) if last else next(at for at, each in enumerate(STAGES) if each in fixtures)
             params = _params(item)
             of = params.get("strategy", params.get("host"))
             stages[place] = stage, order.index(of) if of in order else len(order)

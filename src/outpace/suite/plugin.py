@@ -17,8 +17,9 @@ import pytest
 from outpace.ground.documents import require_writable
 from outpace.ground.errors import OutpaceError, UsageError
 from outpace.judge.capacity import Capacity
-from outpace.measure.load import LoadMeasurement
+from outpace.measure.load import BEST_ALONE, LoadMeasurement
 from outpace.measure.measurement import Measurement
+from outpace.measure.rate_search import RateSearch
 from outpace.measure.session import Session
 from outpace.report.publish import publish
 from outpace.simulation.pool.scenario import find, shipped
@@ -78,6 +79,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         asked_pools = metafunc.config.option.pool
         names = asked_pools.split(",") if asked_pools else shipped(metafunc.definition.path.parent)
         metafunc.parametrize("scenario", names, scope="session")
+    if other_plugins.RATES in metafunc.fixturenames:
+        sets = [each for each in asked.loaded if each != BEST_ALONE]
+        metafunc.parametrize("strategy", sets, scope="session")
     if "sweep_host" in metafunc.fixturenames:
         metafunc.parametrize("host", asked.hosts, scope="session")
 
@@ -85,14 +89,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave loads out where nothing arrives, replays where live hosts are measured, and pools where any are."""
-    if config.stash[_state_key].asked.load is None:
-        loads = other_plugins.loads(items)
-        items[:] = [item for item in items if item not in loads]
-        config.hook.pytest_deselected(items=loads)
+    asked = config.stash[_state_key].asked
+
+    def leave_out(fixture: str) -> None:
+        unasked = other_plugins.using(fixture, items)
+        items[:] = [item for item in items if item not in unasked]
+        config.hook.pytest_deselected(items=unasked)
+
+    for fixture, wanted in ((other_plugins.LOADS, asked.load), (other_plugins.RATES, asked.rate)):
+        if wanted is None:
+            leave_out(fixture)
     if other_plugins.measures(items) and config.option.pool is None:
-        pools = other_plugins.pools(items)
-        items[:] = [item for item in items if item not in pools]
-        config.hook.pytest_deselected(items=pools)
+        leave_out(other_plugins.POOLS)
     if other_plugins.measures(items) and config.stash[_state_key].asked.settings.recording is None:
         replays = [item for item in items if item.get_closest_marker("outpace_replays")]
         items[:] = [item for item in items if item not in replays]
@@ -171,6 +179,14 @@ def pool(scenario: str, request: pytest.FixtureRequest, pytestconfig: pytest.Con
 
 
 @pytest.fixture
+def rate_search(pytestconfig: pytest.Config) -> RateSearch:
+    """The search for the rates of all strategies and of the best single host, one in a session."""
+    state = pytestconfig.stash[_state_key]
+    state.progress.follow(state.search())
+    return state.search()
+
+
+@pytest.fixture
 def sweep_host(host: str, pytestconfig: pytest.Config) -> Callable[[], Capacity]:
     """Measures what concurrency does to one host, and keeps it in capacity.json beside the reports."""
     return partial(pytestconfig.stash[_state_key].sweep, host)
@@ -235,7 +251,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def _publish(reporter: pytest.TerminalReporter, state: State, invocation: str) -> None:
     """Write the pages for people; that they cannot be written loses nothing, as they can be built from the reports."""
     measured = [each for each in state.measurements.values() if each.rounds]
-    if not measured and not any(each.rounds for each in state.loads.values()):
+    if not measured and not any(each.rounds for each in state.loads.values()) and state.rates is None:
         return
     try:
         paths = publish(state.asked.report_dir, [each.comparison() for each in measured], invocation)
@@ -253,7 +269,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         each.write(terminalreporter)
     if state is not None and state.session is not None:
         loads = [each for each in state.loads.values() if each.rounds]
-        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept, loads)
+        rates = state.rates.document if state.rates else None
+        write_summary(terminalreporter, state.session, list(state.measurements.values()), state.swept, loads, rates)
         if state.asked.pages:
             others = [each.command for each in config.pluginmanager.get_plugins() if isinstance(each, Invocation)]
             asked = others[0] if others else shlex.join(["pytest", *map(str, config.invocation_params.args)])

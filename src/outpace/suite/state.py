@@ -13,6 +13,7 @@ from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.measure.forecast import forecast
 from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
+from outpace.measure.rate_search import RateSearch
 from outpace.measure.session import Session
 from outpace.measure.sweep import sweep, write_capacities
 from outpace.suite import other_plugins
@@ -31,6 +32,7 @@ class State:
         self.measurements: dict[str, Measurement] = {}
         self.loads: dict[str, LoadMeasurement] = {}
         self.pools: list[PoolMeasurement] = []
+        self.rates: RateSearch | None = None
         self.swept: list[str] = []
         self._rounds: int | None = None if asked.budget else asked.rounds
 
@@ -86,6 +88,14 @@ class State:
             self.session, strategy, self.asked.load, report_dir=self.asked.report_dir
         )
         return self.loads[strategy]
+
+    def search(self) -> RateSearch:
+        """The search for the highest rates, begun at the first call."""
+        assert self.session is not None
+        assert self.asked.rate is not None
+        if self.rates is None:
+            self.rates = RateSearch(self.session, self.asked.loaded, self.asked.rate, report_dir=self.asked.report_dir)
+        return self.rates
 
     def sweep(self, host: str) -> Capacity:
         """Measure the capacity of ``host``, and keep it beside the reports."""

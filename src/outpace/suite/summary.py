@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.report.answer import choice, claim, noun_of, verdict
 from outpace.report.words import capital
-from outpace.suite.load_summary import write_loads
+from outpace.suite.load_summary import write_loads, write_rates
 from outpace.suite.wrapped import write_wrapped
 
 LEAST_GAIN = 1.0
@@ -30,6 +31,7 @@ def write_summary(
     measurements: Sequence[Measurement],
     swept: Sequence[str],
     loads: Sequence[LoadMeasurement] = (),
+    rates: Mapping[str, Any] | None = None,
 ) -> None:
     """Write hosts, what concurrency does to those that were swept, a row a strategy, and where the reports lie.
 
@@ -39,17 +41,19 @@ def write_summary(
     found = best([comparison for _, comparison in measured])
     if reporter.verbosity < 0:
         reporter.ensure_newline()
-        if measured or not loads:
+        if measured or not (loads or rates):
             reporter.write_line(f"outpace: {_in_one_line(measured, found)}")
+        write_rates(reporter, rates)
         write_loads(reporter, loads)
         return
     reporter.section("outpace")
+    write_rates(reporter, rates)
     write_loads(reporter, loads)
     comparisons = [comparison for _, comparison in measured]
     _write_claim(reporter, session, comparisons)
     _write_hosts(reporter, session, swept)
     if not measured:
-        if not swept and not loads:
+        if not swept and not loads and not rates:
             reporter.write_line("No round was finished.")
         return
     reporter.write_line("")

@@ -83,6 +83,28 @@ def parse(text: str) -> Arrivals:
     return Arrivals(kind, rate_per_s, float(cv[1]) if cv else 1.0)
 
 
+def parse_kind(text: str) -> Arrivals:
+    """Read ``--arrivals`` without a rate, where that is searched for: constant, poisson, or gamma:cv=3.
+
+    Raises ``ArrivalsError``.
+    """
+    kind, _, option = text.partition(":")
+    if kind not in ("constant", "poisson", "gamma") or (option and kind != "gamma"):
+        raise ArrivalsError(
+            f"--arrivals: cannot read {quoted(text)} beside --rate=find, which looks for the rate: write constant, "
+            "poisson, or gamma:cv=3."
+        )
+    return parse(f"{kind}:1/s" + (f",{option}" if option else ""))
+
+
+def parse_rate_per_s(text: str, where: str) -> float:
+    """Read a rate such as 30/min, in requests a second; ``where`` is the option. Raises ``ArrivalsError``."""
+    found = _RATE.fullmatch(text)
+    if found is None or not float(found["number"]):
+        raise ArrivalsError(f"{where}: {quoted(text)} is no rate; write a number above 0 a s, min or h, as 30/min.")
+    return float(found["number"]) / _SECONDS[found["unit"]]
+
+
 def parse_period_s(text: str) -> float:
     """Read ``--for`` in seconds; raises ``ArrivalsError``."""
     found = _PERIOD.fullmatch(text)
