@@ -1,4 +1,4 @@
-"""Real routers on loopback, each by one of its rules: nginx, HAProxy, LiteLLM's proxy, vllm-router.
+"""Real routers on loopback, each by one of its rules: nginx, HAProxy, LiteLLM's proxy, vllm-router, ollama-herd.
 
 With nginx and HAProxy, what is no prompt (``GET``: is it there, which models has it) goes to the first machine, so that
 it takes nobody's turn.
@@ -6,6 +6,7 @@ it takes nobody's turn.
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
 import socket
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 
 START_LIMIT_S = 60.0
-STOP_LIMIT_S = WRITTEN_LIMIT_S = 5.0
+STOP_LIMIT_S = 5.0
 LITELLM: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "litellm_proxy.py"))
 
 NGINX = """
@@ -32,8 +33,7 @@ pid {folder}/pid;
 error_log {folder}/said;
 events {{}}
 http {{
-    log_format served "$request_method $upstream_addr";
-    access_log {folder}/served served;
+    access_log off;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -58,18 +58,14 @@ http {{
 }}
 """
 HAPROXY = """
-global
-    log stdout format raw local0
 defaults
     mode http
-    log global
     timeout connect 5s
     timeout client 10m
     timeout server 10m
     timeout queue 10m
 frontend router
     bind 127.0.0.1:{port}
-    log-format "%HM %si:%sp"
     use_backend first if METH_GET
     default_backend machines
 backend first
@@ -119,52 +115,75 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "random": Rule("random", "random", chance=True),
         "power_of_two": Rule("power-of-two", "power_of_two", chance=True),
     },
+    "ollama-herd": {"its scores": Rule("shortest-expected-wait")},
 }
-"""By router, its rules as its own manual calls them."""
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A router that runs at ``url``; ``served`` gives the machine (its host and port) of each prompt, if it tells.
-
-    It waits until there are so many of them: routers write that down a moment after they have answered.
-    """
-
-    url: str
-    served: Callable[[int], list[str]]
+"""By router, its rules as its own manual calls them. None of ours is the sum of scores that ollama-herd has."""
+NEEDS_OLLAMA = ("ollama-herd",)
+"""They speak to Ollamas alone, and call models by name and tag."""
+PROGRAMS = {"ollama-herd": "herd"}
 
 
 def program(router: str) -> str | None:
     """Where ``router`` lies, beside this Python or on the path; None where it is not installed."""
     if router == "litellm":
         return sys.executable if LITELLM["installed"]() else None
-    beside = Path(sys.executable).with_name(router)
-    return str(beside) if beside.exists() else shutil.which(router)
+    name = PROGRAMS.get(router, router)
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
 
 
 @contextmanager
-def running(router: str, rule: str, machines: Sequence[str], weights: Sequence[int]) -> Iterator[Proxy]:
-    """Run ``router`` by its ``rule`` over ``machines`` (their base URLs), which have these ``weights``."""
+def running(router: str, rule: str, machines: Sequence[str], weights: Sequence[int]) -> Iterator[str]:
+    """Run ``router`` by its ``rule`` over ``machines`` (URLs), which have these ``weights``; gives its own URL."""
     asked = RULES[router][rule]
     if router == "litellm":
         with LITELLM["proxy"](machines, asked.line, weights if asked.weighted else ()) as url:
-            yield Proxy(url, lambda _: [])
+            yield url
+        return
+    if router == "ollama-herd":
+        with _herd(machines) as url:
+            yield url
         return
     with tempfile.TemporaryDirectory(prefix=f"{router}-") as name:
         folder, port = Path(name), _free_port()
         command = [str(program(router)), *_options(router, asked, machines, weights, folder, port)]
-        with (folder / "served").open("wb") as out, (folder / "said").open("ab") as said:
-            process = subprocess.Popen(command, stdout=out, stderr=said)
+        with _started(command, folder, None) as process:
+            _wait_until_ready(process, f"http://127.0.0.1:{port}/v1/models", folder / "said")
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _herd(machines: Sequence[str]) -> Iterator[str]:
+    """A herd and its agent for each machine. It calls its maker once a day unless told not to, and looks for others."""
+    herd = Path(str(program("ollama-herd")))
+    with ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in (herd, *machines)]
+        plain = {name: os.environ[name] for name in LITELLM["KEPT_VARIABLES"] if name in os.environ}
+        homes = [{**plain, "HOME": str(folder), "FLEET_NODE_TELEMETRY": "false"} for folder in folders]
+        url = f"http://127.0.0.1:{_free_port()}"
+        command = [str(herd), "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
+        process = stack.enter_context(_started(command, folders[0], homes[0]))
+        _wait_until_ready(process, f"{url}/fleet/status", folders[0] / "said")
+        for number, machine in enumerate(machines, 1):
+            agent = [str(herd.with_name("herd-node")), "--node-id", f"n{number}", "--router-url", url]
+            stack.enter_context(_started([*agent, "--ollama-host", machine], folders[number], homes[number]))
+        _wait_until_ready(process, f"{url}/fleet/status", folders[0] / "said", f'"nodes_online":{len(machines)}')
+        yield url
+
+
+@contextmanager
+def _started(command: list[str], folder: Path, home: dict[str, str] | None) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "said").open("ab") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, cwd=folder, env=home)
+        try:
+            yield process
+        finally:
+            process.terminate()
             try:
-                _wait_until_ready(process, f"http://127.0.0.1:{port}", folder / "said")
-                yield Proxy(f"http://127.0.0.1:{port}", lambda least: _of_prompts(folder / "served", least))
-            finally:
-                process.terminate()
-                try:
-                    process.wait(STOP_LIMIT_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                process.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _options(
@@ -193,31 +212,21 @@ def _options(
     return options
 
 
-def _of_prompts(log: Path, least: int) -> list[str]:
-    give_up = time.monotonic() + WRITTEN_LIMIT_S
-    while True:
-        lines = [line.split() for line in log.read_text(errors="replace").splitlines()]
-        found = [line[1] for line in lines if line[:1] == ["POST"]]
-        if len(found) >= least or time.monotonic() > give_up or not lines:
-            return found
-        time.sleep(0.02)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, said: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, said: Path, text: str = "") -> None:
     give_up = time.monotonic() + START_LIMIT_S
     with httpx.Client(trust_env=False, timeout=5) as client:
         while process.poll() is None and time.monotonic() < give_up:
             try:
-                if client.get(f"{url}/v1/models").status_code == httpx.codes.OK:
+                reply = client.get(url)
+                if reply.status_code == httpx.codes.OK and text in reply.text:
                     return
             except httpx.TransportError:
                 pass  # it does not listen yet
             time.sleep(0.05)
-    process.kill()
     raise RuntimeError(f"{process.args!r} did not start: {said.read_text(errors='replace')}")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from statistics import fmean, stdev
 
 from accuracy import table
@@ -23,16 +24,17 @@ from outpace.measure.worlds import Settings
 from outpace.recording.recording import Scene
 from outpace.workload import arrivals
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
-from proxies import RULES, program, running
+from proxies import NEEDS_OLLAMA, RULES, program, running
 from reference_engine import Truth
 from reference_engine import running as engines
 
 TRUTHS = {
-    "laptop": Truth(tokens_per_s=40.0, prompt_ms=40.0, tokens=16, engine="vllm"),
-    "desktop": Truth(tokens_per_s=20.0, prompt_ms=80.0, tokens=16, engine="vllm"),
+    "laptop": Truth(tokens_per_s=40.0, prompt_ms=40.0, tokens=16),
+    "desktop": Truth(tokens_per_s=18.75, prompt_ms=80.0, tokens=15),
 }
 """0.44 s a prompt on the one, 0.88 s on the other. All prompts are alike: which of them begins a turn goes by what a
-router was asked before, and would make the lengths of others' answers count."""
+router was asked before, and would make the lengths of others' answers count. How many tokens an answer has tells
+through any router which machine gave it."""
 WEIGHTS = (2, 1)
 ARRIVING, RATE_PER_S = 40, 2.0
 """So many prompts, of Poisson arrivals at three fifths of what the two can do together."""
@@ -41,32 +43,41 @@ ARRIVING, RATE_PER_S = 40, 2.0
 def compared(hosts: Mapping[str, str], router: str, rule: str, rounds: int, *, arriving: bool) -> list[object]:
     """One row: what the router's rule and ours took, and how many prompts a round each gave to the machines."""
     asked = RULES[router][rule]
-    with running(router, rule, list(hosts.values()), WEIGHTS) as proxy:
+    with running(router, rule, list(hosts.values()), WEIGHTS) as url:
         settings = Settings(
             hosts=[Host(name, url) for name, url in hosts.items()],
-            routers=(Host(router, proxy.url),),
+            routers=(Host(router, url),),
             workload=workload(DEFAULT_PROMPTS, Generation(max_tokens=64)),
         )
         made: dict[str, list[Run]] = {router: [], asked.ours: []}
         with Session(settings) as session:
-            order, before = session.ordered, len(proxy.served(0))
             for number in range(rounds):
                 for strategy in (router, asked.ours) if number % 2 else (asked.ours, router):
                     session.knock()
                     made[strategy].append(one_run(session, strategy, number, arriving=arriving))
-        places = {url.removeprefix("http://"): name for name, url in hosts.items()}
-        prompts = sum(len(run.requests) for run in made[router])
-        given = Counter(places[each] for each in proxy.served(before + prompts)[before:])
     figure = latency_ms if arriving else makespan_ms
     (theirs, theirs_off), (ours, ours_off) = (mean_of(list(map(figure, runs))) for runs in made.values())
-    mine = Counter(str(request.host) for run in made[asked.ours] for request in run.requests)
-    shares = [
-        " : ".join(f"{round(each[host] / rounds, 1):g}" for host in order) if each else "" for each in (given, mine)
+    by = {truth.tokens: name for name, truth in TRUTHS.items()} if hosts.keys() == TRUTHS.keys() else {}
+    given = [
+        Counter(by.get(request.output_tokens) for run in runs for request in run.requests) for runs in made.values()
     ]
+    shares = [" : ".join(f"{round(each[name] / rounds, 1):g}" for name in by.values()) for each in given]
     how = f"{rule} (chance)" if asked.chance else rule
     off = 2 * math.hypot(theirs_off, ours_off)
     took = (f"{theirs:,.0f} ms", f"{ours:,.0f} ms", f"{theirs / ours - 1:+.1%} ± {off:.1%}")
     return [f"{router}: {how}", f"`{asked.ours}`", *took, *shares]
+
+
+@contextmanager
+def machines(router: str, *, embedded_ones: bool) -> Iterator[dict[str, str]]:
+    """Two machines that ``router`` can speak to, by name."""
+    if embedded_ones:
+        with embedded.running(2) as started:
+            yield {engine.name: engine.url for engine in started}
+        return
+    like = {"engine": "ollama", "model": "reference:latest"} if router in NEEDS_OLLAMA else {"engine": "vllm"}
+    with engines(*(replace(truth, **like) for truth in TRUTHS.values())) as urls:
+        yield dict(zip(TRUTHS, urls, strict=True))
 
 
 def mean_of(values_ms: Sequence[float]) -> tuple[float, float]:
@@ -108,15 +119,11 @@ def main() -> None:
     head = ["router: its rule", "ours", f"its {figure}", "ours", "distance", "its prompts", "ours"]
     rows: list[list[object]] = []
     with ExitStack() as stack:
-        if options.embedded:
-            hosts = {engine.name: engine.url for engine in stack.enter_context(embedded.running(2))}
-        else:
-            urls = stack.enter_context(engines(*TRUTHS.values()))
-            hosts = dict(zip(TRUTHS, urls, strict=True))
         for router in options.only.split(","):
             if program(router) is None:
                 print(f"{router} is not installed", flush=True)  # noqa: T201
                 continue
+            hosts = stack.enter_context(machines(router, embedded_ones=options.embedded))
             for rule in RULES[router]:
                 rows.append(compared(hosts, router, rule, options.rounds, arriving=options.arriving))
                 print(*rows[-1], sep=" | ", flush=True)  # noqa: T201
