@@ -16,6 +16,7 @@ from outpace.measure.sweep import sweep
 from outpace.measure.worlds import Settings
 from outpace.recording import har
 from outpace.suite.command_line import read_budget
+from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
 from reference.truth import Truth
 from reference_session import virtual_session
 
@@ -23,33 +24,52 @@ pytest_plugins = ["pytester"]
 
 ONE_SLOT = Truth(1000 / 8, 5.0, 1, tokens=10)
 BATCHING = replace(ONE_SLOT, slots=4, batching={4: 4.0})
-STRATEGIES = ["sequential", "serial-per-side", "pull"]
+STRATEGIES = ["sequential", "serial-per-side", "all-parallel", "pull", "earliest-finish"]
+LENGTHS = dict(zip(DEFAULT_PROMPTS, (20, 14, 26, 18, 22, 10, 24, 16), strict=True))
 
 
-def took_s(truths: dict[str, Truth], folder: Path, *, swept: bool) -> tuple[float, float]:
-    """What three rounds of each strategy were foretold to take, and took, in virtual seconds."""
-    with virtual_session(truths) as session:
-        for host in truths if swept else ():
+def took_s(truths: dict[str, Truth], folder: Path, *, sweeps: bool, known: bool) -> tuple[float, float, float]:
+    """What three rounds of each strategy were foretold to take, and took, in virtual seconds, and what sweeps took.
+
+    It is foretold once the hosts were swept, where that is ``known``.
+    """
+    asked = workload(DEFAULT_PROMPTS, Generation(max_tokens=64))
+    with virtual_session(truths, workload=asked) as session:
+        hosts = list(truths) if sweeps else []
+        before, began_s = forecast(session, STRATEGIES, hosts), session.now()
+        for host in hosts:
             sweep(session, host)
-        foretold_s = forecast(session, STRATEGIES, ()).rounds_s(3) - 3 * len(STRATEGIES) * BESIDES_S
-        began_s = session.now()
+        swept_s, began_s = session.now() - began_s, session.now()
+        to_come = forecast(session, STRATEGIES, ()) if known else before
         for strategy in STRATEGIES:
             Measurement(session, strategy, report_dir=folder).measure(3)
-        return foretold_s, session.now() - began_s
+        besides_s = 3 * len(STRATEGIES) * BESIDES_S
+        if sweeps:
+            assert before.sweep_s == pytest.approx(swept_s, rel=0.25)
+        return to_come.rounds_s(3) - besides_s, session.now() - began_s, swept_s
 
 
-def test_rounds_of_hosts_that_were_swept_take_what_was_foretold(tmp_path: Path) -> None:
-    slower = replace(ONE_SLOT, tokens_per_s=ONE_SLOT.tokens_per_s / 2)
-    foretold_s, is_s = took_s({"a": ONE_SLOT, "b": slower}, tmp_path, swept=True)
+SLOWER = replace(ONE_SLOT, tokens_per_s=70.0)
+SETS = [(ONE_SLOT, ONE_SLOT), (ONE_SLOT, SLOWER), (BATCHING, BATCHING), (BATCHING, SLOWER)]
+
+
+@pytest.mark.parametrize(("truths", "alike"), [(truths, truths == (BATCHING, BATCHING)) for truths in SETS])
+def test_rounds_of_hosts_that_were_swept_take_what_is_foretold_then(
+    truths: tuple[Truth, Truth], alike: bool, tmp_path: Path
+) -> None:
+    a, b = (replace(truth, tokens=18 if alike else LENGTHS) for truth in truths)
+    foretold_s, is_s, _ = took_s({"a": a, "b": b}, tmp_path, sweeps=True, known=True)
     assert foretold_s == pytest.approx(is_s, rel=0.2)
 
 
-@pytest.mark.parametrize("truth", [ONE_SLOT, BATCHING])
-def test_hosts_of_which_nothing_is_known_are_never_foretold_to_be_quicker_than_they_are(
-    truth: Truth, tmp_path: Path
+@pytest.mark.parametrize("sweeps", [True, False])
+@pytest.mark.parametrize("truths", SETS)
+def test_a_session_takes_about_what_it_says_before_anything_is_known(
+    truths: tuple[Truth, Truth], sweeps: bool, tmp_path: Path
 ) -> None:
-    foretold_s, is_s = took_s({"a": truth, "b": truth}, tmp_path, swept=False)
-    assert 0.9 * is_s < foretold_s < 3 * is_s
+    a, b = (replace(truth, tokens=LENGTHS) for truth in truths)
+    foretold_s, is_s, swept_s = took_s({"a": a, "b": b}, tmp_path, sweeps=sweeps, known=False)
+    assert 1.0 < (foretold_s + swept_s) / (is_s + swept_s) < 1.5
 
 
 @pytest.mark.parametrize("truth", [ONE_SLOT, BATCHING])

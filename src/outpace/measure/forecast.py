@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from outpace.ground.records import BASELINE
+from outpace.judge.capacity import TOLERANCE
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
 from outpace.measure.session import Session
 from outpace.measure.sweep import LEVELS, MOST_ANSWER_S, MOST_S, answer_s, blocks_in
@@ -16,6 +17,8 @@ BESIDES_S = 0.2
 """A round takes so much beside its runs, for the hosts to be knocked at and the report to be written."""
 SEARCHED_LEVELS = 2
 """So many a host is tried at to find the best alone, where there was no sweep."""
+ALONE_UNKNOWN = 0.5
+"""The makespan of a best alone of which nothing is known, over that of the baseline."""
 ORDERING_RUNS = 10
 """So many runs of the best alone show in which order of prompts it is at its best, where answers differ in length."""
 
@@ -67,16 +70,18 @@ def forecast(session: Session, strategies: Sequence[str], sweeps: Collection[str
     """What ``strategies`` and ``sweeps`` of hosts will take, by what ``session`` has seen of its hosts so far.
 
     Answers are taken to be as long as the first ones on average. Until a host was swept it is taken to gain nothing by
-    concurrency, and the best alone to take as long as the baseline: hosts that batch are quicker than foretold.
+    concurrency, and the best alone to take half as long as the baseline: where hosts queue it is the baseline, and
+    nothing is run twice, and where they batch strategies are quicker than foretold.
     """
     prompts = len(session.settings.workload.prompts)
     takes_s = {host: answer_s(session, host) for host in session.ordered}
     known = session.knowledge.capacities
-    rates = {host: max(1.0, known[host].gain if host in known else 1.0) / took_s for host, took_s in takes_s.items()}
+    gains = {host: found.gain for host, found in known.items() if found.kind == "batches"}
+    rates = {host: gains.get(host, 1.0) / took_s for host, took_s in takes_s.items()}
     baseline_s = prompts * takes_s[session.baseline_host]
     unknown = not all(host in known for host in session.ordered)
-    alone_s = baseline_s if unknown else prompts / max(rates.values())
-    if not unknown and alone_s >= baseline_s:  # it is the baseline, which is not run twice
+    alone_s = baseline_s * ALONE_UNKNOWN if unknown else prompts / max(rates.values())
+    if alone_s * TOLERANCE >= baseline_s:  # it is the baseline, which is not run twice
         alone_s = 0.0
 
     def run_s(strategy: str) -> float:
