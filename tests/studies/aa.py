@@ -1,30 +1,25 @@
 """How often a change is claimed where there is none, and how small a change is found: ``tox -e study -- aa.py``.
 
-Sessions are run in virtual time on two equal hosts whose pace wanders as that of recorded machines did (noise.py). The
-same strategy is measured twice (A/A), or once with all of its requests slowed by a few percent, and the two are
-compared as ``outpace compare`` does.
+Sessions are run in virtual time on two equal hosts, one prompt after another on each, whose pace wanders as that of
+recorded machines did (noise.py). The same strategy is measured twice (A/A), or once with all of its requests slowed by
+a few percent, and the two are compared as ``outpace compare`` does.
 """
 
 from __future__ import annotations
 
-import asyncio
+import heapq
 import math
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean, median
 
-import anyio
-
 from noise import Noise, measured
-from outpace.dispatch import Coordinator, find_strategy
 from outpace.judge.stats import rounds_interval, rounds_ratio_interval
 from outpace.measure.stopping import WITHIN, why_enough
-from outpace.simulation.clock import VirtualLoop
-from virtual import NumberEngine, numbers
 
 PROMPTS = 8
 ALONE_S = 0.9
@@ -53,45 +48,40 @@ def ratios(seed: int, rounds: int | str, noise: Noise, slower: float = 1.0) -> t
     """
     chance = random.Random(seed)
     shared = Wander(chance, noise.shared, noise.memory_s)
-    slow = 1.0
+    own = [Wander(chance, noise.own, noise.memory_s) for _ in range(2)]
+    clock_s = 0.0
 
-    def pace(own: Wander) -> Callable[[int], float]:
-        def service_s(_number: int) -> float:
-            now_s = anyio.current_time()
-            log = shared.at(now_s) + own.at(now_s) + chance.gauss(0.0, noise.request)
-            spike = noise.spike if chance.random() < noise.spikes else 1.0
-            return ALONE_S * math.exp(log) * spike * slow
+    def service_s(host: int, now_s: float) -> float:
+        log = shared.at(now_s) + own[host].at(now_s) + chance.gauss(0.0, noise.request)
+        spike = noise.spike if chance.random() < noise.spikes else 1.0
+        return ALONE_S * math.exp(log) * spike
 
-        return service_s
+    def makespan_s(hosts: int, by: float) -> float:
+        """All prompts, dealt out to the first hosts, one after another on each."""
+        nonlocal clock_s
+        began_s, waiting = clock_s, [PROMPTS // hosts] * hosts
+        free = [(clock_s, host) for host in range(hosts)]
+        while free:
+            clock_s, host = heapq.heappop(free)
+            if waiting[host]:
+                waiting[host] -= 1
+                heapq.heappush(free, (clock_s + service_s(host, clock_s) * by, host))
+        return clock_s - began_s
 
-    engines = {name: NumberEngine(name, pace(Wander(chance, noise.own, noise.memory_s))) for name in "ab"}
-    coordinator = Coordinator(engines, timeout_s=1e6)
-    work = numbers(PROMPTS)
-
-    async def makespan(strategy: str, hosts: list[str], by: float) -> float:
-        nonlocal slow
-        slow = by
-        outcome = await coordinator.run(strategy, find_strategy(strategy), work, hosts, cache_key="k")
-        return outcome.run.makespan_ms
-
-    async def a_round(number: int, by: float) -> float:
+    def a_round(number: int, by: float) -> float:
         if number % 2 == 0:
-            baseline = await makespan("sequential", ["a"], 1.0)
-            return await makespan("serial-per-side", ["a", "b"], by) / baseline
-        run = await makespan("serial-per-side", ["a", "b"], by)
-        return run / await makespan("sequential", ["a"], 1.0)
+            baseline_s = makespan_s(1, 1.0)
+            return makespan_s(2, by) / baseline_s
+        run_s = makespan_s(2, by)
+        return run_s / makespan_s(1, 1.0)
 
-    async def measurement(by: float) -> list[float]:
+    def measurement(by: float) -> list[float]:
         gathered: list[float] = []
         while not _enough(gathered, rounds):
-            gathered.append(await a_round(len(gathered), by))
+            gathered.append(a_round(len(gathered), by))
         return gathered
 
-    async def main() -> tuple[list[float], list[float]]:
-        return await measurement(1.0), await measurement(slower)
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
+    return measurement(1.0), measurement(slower)
 
 
 def _enough(gathered: Sequence[float], rounds: int | str) -> bool:
