@@ -13,6 +13,7 @@ from outpace.dispatch import Coordinator, find_strategy
 from outpace.engines import Client, Identity
 from outpace.engines.detect import engine_for
 from outpace.ground.hosts import Host
+from outpace.measure.runs import run_in
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.host_model import Answer
 from outpace.simulation.simulated_engine import SimulatedEngine, Stage
@@ -49,12 +50,13 @@ def replay(prompts: int, hosts: int, strategy: str) -> dict[str, float]:
         stage = Stage(texts)
         engines = {name: SimulatedEngine(speaks[name], OneAnswer(), stage, 1e6) for name in names}
         coordinator = Coordinator(engines, timeout_s=1e6)
-        began = time.perf_counter()
-        outcome = runner.run(coordinator.run(strategy, find_strategy(strategy), work, names, cache_key="k"))
-        took_s = time.perf_counter() - began
+        began, began_cpu = time.perf_counter(), time.process_time()
+        outcome = run_in(runner, coordinator.run(strategy, find_strategy(strategy), work, names, cache_key="k"))
+        took_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     assert not outcome.run.failed
     return {
         "seconds": round(took_s, 2),
+        "cpu_s": round(cpu_s, 2),
         "requests_per_s": round(prompts / took_s),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "virtual_s": round(outcome.run.makespan_ms / 1000, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import select
 import socket
 import time
@@ -108,6 +109,15 @@ def test_the_same_program_runs_the_same_way_twice(sleeps: list[list[float]]) -> 
     first = run_virtually(main)
     assert first == run_virtually(main)
     assert [moment for moment, _, _ in first] == sorted(moment for moment, _, _ in first)
+
+
+def test_garbage_is_looked_for_as_before_once_it_is_over() -> None:
+    async def main() -> int:
+        return gc.get_threshold()[0]
+
+    before = gc.get_threshold()
+    assert run_virtually(main) >= clock.COLLECTED_AFTER
+    assert gc.get_threshold() == before
 
 
 class AsyncioTurns(VirtualLoop):

@@ -115,7 +115,8 @@ class Attempts:
                 now = self._clock()
                 self._patience.end(attempt, now, answered=completion is not None)
                 gauge.add(-1, now)
-                limit.ended(flight, now, completion.output_tokens if completion else None, setup.share(host))
+                tokens = completion.output_tokens if completion else None
+                limit.ended(flight, now, tokens, setup.share(host) if limit.listens else 0)
         if self._ledger.done(prompt):
             raise _spent(host)
         if completion is None:

@@ -1,7 +1,7 @@
 """The coordinator: runs one workload over hosts under one strategy, and loses nothing.
 
-It asks only ``anyio.current_time()`` for the time, so the code that is measured live is the code that a virtual clock
-replays. Every prompt ends with exactly one answer, or among the failed with its reason, within the run's time limit.
+It asks only the event loop for the time, so the code that is measured live is the code that a virtual clock replays.
+Every prompt ends with exactly one answer, or among the failed with its reason, within the run's time limit.
 """
 
 from __future__ import annotations

@@ -68,28 +68,29 @@ class Health:
         self, engines: Mapping[str, Engine], ping_timeout_s: float, tasks: TaskGroup, changed: Callable[[str], None]
     ) -> None:
         self._engines, self._ping_timeout_s, self._tasks, self._changed = engines, ping_timeout_s, tasks, changed
-        self._hosts = {host: HostHealth() for host in engines}
+        self.hosts = {host: HostHealth() for host in engines}
+        """Each host's state; who asks for it often asks here."""
         self.resting: set[str] = set()
         """Who gets no prompt for now, as it changes."""
         self._standing: list[str] | None = None
 
     def __getitem__(self, host: str) -> HostHealth:
-        return self._hosts[host]
+        return self.hosts[host]
 
     @property
     def standing(self) -> Sequence[str]:
         """Who may get prompts now, in the order of ``engines``."""
         if self._standing is None:  # far more prompts come than hosts do
-            self._standing = [host for host, health in self._hosts.items() if not health.resting]
+            self._standing = [host for host, health in self.hosts.items() if not health.resting]
         return self._standing
 
     def is_hopeless(self, host: str) -> bool:
         """Whether nothing is to be hoped from ``host`` any more."""
-        return self._hosts[host].given_up and not self._hosts[host].in_flight
+        return self.hosts[host].given_up and not self.hosts[host].in_flight
 
     def rest(self, host: str, *, down: bool, asked_s: float | None = None) -> None:
         """Give ``host`` no prompt for now: it asked to be left alone for so many seconds, or it is down."""
-        health = self._hosts[host]
+        health = self.hosts[host]
         if health.resting:  # another request of this host failed before; one who wakes it is enough
             health.down = health.down or down
             return
@@ -99,7 +100,7 @@ class Health:
         self._changed(host)
 
     async def _wake(self, host: str, pause_s: float) -> None:
-        health = self._hosts[host]
+        health = self.hosts[host]
         while True:
             await anyio.sleep(pause_s)
             if not health.down or await self._lives(host):

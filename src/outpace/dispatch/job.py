@@ -43,6 +43,7 @@ class Job:
         self._senders = Senders(setup.tasks, self._send)
         ping_timeout_s = min(PING_TIMEOUT_S, setup.timeout_s)
         self._health = Health(setup.engines, ping_timeout_s, setup.tasks, self._stood_or_fell)
+        self._hosts = self._health.hosts
         self._attempts = Attempts(setup, self._health, self._signals)
         self._leftovers = Leftovers(
             setup, self._attempts, self._health, self.has_room, self._start, lambda: self.more_to_come
@@ -65,7 +66,7 @@ class Job:
         """
         await self._intake.due(prompt)
         if self._intake.take(prompt):
-            self._health[host].in_flight += 1
+            self._hosts[host].in_flight += 1
             await self._send(host, prompt)
 
     def start(self, host: str, prompt: Prompt) -> None:
@@ -115,7 +116,7 @@ class Job:
         False where it shows no life any more; for the im``patient``, as soon as it does not stand. To be ``fair``, it
         may not have more than its share of what is unanswered, or prompts wait there while others run idle.
         """
-        while not self.has_room(host) or (fair and self._health[host].in_flight >= self._setup.share(host)):
+        while not self.has_room(host) or (fair and self._hosts[host].in_flight >= self._setup.share(host)):
             if self._is_given_up(host) or not (patient or self.stands(host)):
                 return False
             await self._signals.wait(host)
@@ -127,11 +128,11 @@ class Job:
 
     def has_room(self, host: str) -> bool:
         """Whether ``host`` stands, and has fewer in flight than its limit."""
-        return self.stands(host) and self._health[host].in_flight < self._setup.limits[host].now
+        return self.stands(host) and self._hosts[host].in_flight < self._setup.limits[host].now
 
     def stands(self, host: str) -> bool:
         """Whether ``host`` may get prompts: it is not down, nor has it asked to be left alone."""
-        return not self._health[host].resting
+        return not self._hosts[host].resting
 
     @property
     def standing(self) -> Sequence[str]:
@@ -140,7 +141,7 @@ class Job:
 
     async def idle(self, host: str) -> bool:
         """Wait until ``host`` stands and has nothing in flight; False where it shows no life any more."""
-        while not self.stands(host) or self._health[host].in_flight:
+        while not self.stands(host) or self._hosts[host].in_flight:
             if self._is_given_up(host):
                 return False
             await self._signals.wait(host)
@@ -148,7 +149,7 @@ class Job:
 
     def is_idle(self, host: str) -> bool:
         """Whether ``host`` has nothing in flight."""
-        return not self._health[host].in_flight
+        return not self._hosts[host].in_flight
 
     @property
     def resting(self) -> Collection[str]:
@@ -190,11 +191,11 @@ class Job:
     @property
     def in_flight(self) -> dict[str, int]:
         """Requests in flight, by host."""
-        return {host: self._health[host].in_flight for host in self.hosts}
+        return {host: self._hosts[host].in_flight for host in self.hosts}
 
     def in_flight_at(self, host: str) -> int:
         """Requests in flight at one host: where there are many, far quicker than at all of them."""
-        return self._health[host].in_flight
+        return self._hosts[host].in_flight
 
     async def copy(self, host: str, prompt: Prompt) -> None:
         """Send ``prompt``, which is on its way to another host, to ``host`` too: the first answer counts.
@@ -203,9 +204,9 @@ class Job:
         one other host, or that ``host`` has failed too often, is not copied, nor is any while ``host`` rests: this
         waits for a change instead, so that who asks again and again lets the others go on.
         """
-        if self._health[host].resting or not self._attempts.may_copy(host, prompt):
+        if self._hosts[host].resting or not self._attempts.may_copy(host, prompt):
             return await self.change()
-        self._health[host].in_flight += 1
+        self._hosts[host].in_flight += 1
         return await self._send(host, prompt)
 
     # How the run goes.
@@ -238,18 +239,18 @@ class Job:
             self.leave([prompt])
 
     def _start(self, host: str, prompt: Prompt) -> None:
-        self._health[host].in_flight += 1
+        self._hosts[host].in_flight += 1
         self._senders.start(host, prompt)
 
     async def _send(self, host: str, prompt: Prompt) -> None:
         """Use the place that was taken on ``host`` for ``prompt``."""
         try:
-            answered = not self._health[host].resting and await self._attempts.answered_by(host, prompt)
+            answered = not self._hosts[host].resting and await self._attempts.answered_by(host, prompt)
         except anyio.get_cancelled_exc_class():  # whoever waited for it does so no more: it is nobody's now
             self._leave_if_open(prompt)
             raise
         finally:
-            self._health[host].in_flight -= 1
+            self._hosts[host].in_flight -= 1
         if not answered:
             self._leave_if_open(prompt)
         self._stood_or_fell(host)

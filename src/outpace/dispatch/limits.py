@@ -70,7 +70,8 @@ class Limit(Protocol):
     def ended(self, flight: Flight, at_s: float, tokens: int | None, share: int) -> None:
         """It is over.
 
-        ``tokens`` are its output tokens, None where it was not answered, or the engine does not tell.
+        ``tokens`` are its output tokens, None where it was not answered, or the engine does not tell; ``share`` is 0
+        for a limit that does not listen.
         """
         ...
 

@@ -12,6 +12,11 @@ from outpace.workload.prompts import Prompt
 SWAPS_UP_TO = 64
 """With more prompts than this, what a swap of two could win is little, and looking for it takes long."""
 
+MOVES, MOVES_A_CHOICE = 1024, 16
+"""As more is learned of a host, a share of all that waits there should be elsewhere. With so many prompts that this is
+more moves, it is there by the time that it matters: each later choice may make so many more, and there is one a prompt.
+"""
+
 _Change = tuple[Meant, str, Meant | None]
 """A prompt for another host, and one that comes back for it."""
 
@@ -29,7 +34,7 @@ class Plan:
         self._expect, self._resting = expect, resting
         longest_first = [(expect.work(prompt), prompt) for prompt in prompts]
         longest_first.sort(key=lambda meant: meant[0], reverse=True)
-        self._left = len(longest_first)
+        self._left, self._moves = len(longest_first), MOVES
         self._known = {prompt.index for _, prompt in longest_first}
         self._queues = queues(shared(longest_first, hosts, expect), hosts, expect, resting)
         self.improve(0.0, swap=self._left <= SWAPS_UP_TO)
@@ -79,10 +84,12 @@ class Plan:
         """
         found: dict[str, None] = {}
         waiting = self._queues
-        while (last := waiting.last(now_s)) is not None:
+        self._moves = min(self._moves + MOVES_A_CHOICE, MOVES)
+        while self._moves and (last := waiting.last(now_s)) is not None:
             better = self._swap(last, now_s) if swap else self._move(last, now_s)
             if better is None:
                 break
+            self._moves -= not swap
             meant, host, back = better
             waiting.remove(last, meant, now_s)
             waiting.put(host, meant, now_s)
@@ -98,7 +105,7 @@ class Plan:
 
         Of those that came together it is the shortest: where that cannot move, no longer one can.
         """
-        meant = self._queues.by_host[last][-1]
+        meant = self._queues.by_host[last].last
         soonest = self._queues.soonest(meant[0], now_s, last)
         if soonest is None or soonest[0] >= self._queues.ends(last, now_s) - WORTH_S:
             return None

@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import islice
 
 from outpace.dispatch.expectation import Expectation
 from outpace.dispatch.shares import Meant, Shares, are_few, class_of
+
+TAKEN_UP_TO = 64
+"""So many places of those that were taken may stand before the others, or as many as these are."""
+
+
+class Queue:
+    """What is meant for one host, by when it came, and of that which came at once the longest first."""
+
+    def __init__(self, meant: Iterable[Meant]) -> None:
+        self._places, self._taken = list(meant), 0
+
+    def __len__(self) -> int:
+        return len(self._places) - self._taken
+
+    def __iter__(self) -> Iterator[Meant]:
+        return islice(self._places, self._taken, None)
+
+    @property
+    def last(self) -> Meant:
+        """The one whose turn comes last."""
+        return self._places[-1]
+
+    def take(self) -> Meant:
+        """Take the first out."""
+        first = self._places[self._taken]
+        self._taken += 1
+        if self._taken > max(TAKEN_UP_TO, len(self)):
+            del self._places[: self._taken]
+            self._taken = 0
+        return first
+
+    def put(self, meant: Meant) -> None:
+        """Take one in, after what is like it."""
+        at = bisect_right(self._places, _turn(meant), self._taken, key=_turn)
+        self._places.insert(at, meant)
+
+    def remove(self, meant: Meant) -> None:
+        """Take one out, wherever it is; soonest where it is the last."""
+        if self._places[-1] is meant:
+            self._places.pop()
+        else:
+            del self._places[self._places.index(meant, self._taken)]
+
+
+def _turn(meant: Meant) -> tuple[float, float]:
+    work, prompt = meant
+    return prompt.due_ms, -work
 
 
 class Queues:
@@ -18,7 +66,7 @@ class Queues:
 
     def __init__(self, shares: Shares, hosts: Sequence[str], expect: Expectation, resting: Collection[str]) -> None:
         self.hosts, self._expect, self._resting = hosts, expect, resting
-        self.by_host = {host: deque(shares[host]) for host in hosts}
+        self.by_host = {host: Queue(shares[host]) for host in hosts}
         self.queued = {host: sum(work for work, _ in shares[host]) for host in hosts}
         self.busy_until = dict.fromkeys(hosts, 0.0)
 
@@ -34,21 +82,14 @@ class Queues:
 
     def put(self, host: str, meant: Meant, now_s: float) -> None:
         """Let a prompt be meant for ``host`` from now on, after what came before it, among others by its length."""
-        queue, (work, prompt) = self.by_host[host], meant
-        at = len(queue)
-        while at and (queue[at - 1][1].due_ms, -queue[at - 1][0]) > (prompt.due_ms, -work):
-            at -= 1
-        queue.insert(at, meant)
-        self.queued[host] += work
+        self.by_host[host].put(meant)
+        self.queued[host] += meant[0]
         self.note(host, now_s)
 
     def remove(self, host: str, meant: Meant, now_s: float) -> None:
         """Let a prompt be meant for ``host`` no longer."""
         queue = self.by_host[host]
-        if queue[-1] is meant:
-            queue.pop()
-        else:
-            queue.remove(meant)
+        queue.remove(meant)
         self.queued[host] = self.queued[host] - meant[0] if queue else 0.0
         self.note(host, now_s)
 
@@ -57,7 +98,7 @@ class Queues:
         queue = self.by_host[host]
         if not queue:
             return None
-        meant = queue.popleft()
+        meant = queue.take()
         self.queued[host] = self.queued[host] - meant[0] if queue else 0.0
         self.busy_until[host] = max(self.busy_until[host], now_s) + meant[0] / self._expect.rate(host)
         self.note(host, now_s)

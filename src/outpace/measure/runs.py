@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,21 @@ from outpace.workload.prompts import Workload
 T = TypeVar("T")
 
 Wait = Callable[[Coroutine[Any, Any, T]], T]
+
+
+def run_in(runner: asyncio.Runner, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives, which runs in ``runner``.
+
+    That takes no word of it: once done it asks for the handler of interrupts, and Python puts what the task gave, all
+    records of a run, into the text of an error that nobody sees.
+    """
+    given: list[T] = []
+
+    async def give() -> None:
+        given.append(await work)
+
+    runner.run(give())
+    return given[0]
 
 
 class Runs:

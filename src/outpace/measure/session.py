@@ -31,7 +31,7 @@ from outpace.judge.impossible import checks
 from outpace.measure.knowledge import Knowledge
 from outpace.measure.lag import traced_by
 from outpace.measure.recorded_capacity import record_capacity
-from outpace.measure.runs import Runs
+from outpace.measure.runs import Runs, run_in
 from outpace.measure.warm_up import WarmUp
 from outpace.measure.worlds import Settings, open_world
 from outpace.recording.recording import Scene
@@ -255,7 +255,7 @@ class Session:
         if self._home != _here():
             work.close()
             raise UsageError(ELSEWHERE)
-        return self._runner.run(work)
+        return run_in(self._runner, work)
 
     def _require_measurable(self) -> None:
         """That what was asked can be done with the hosts that were found; raises ``UsageError``."""

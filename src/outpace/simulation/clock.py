@@ -6,6 +6,7 @@ Run by ``asyncio.Runner(loop_factory=VirtualLoop)``, or by ``anyio.run`` with th
 from __future__ import annotations
 
 import asyncio
+import gc
 import selectors
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 CANCELLED_UP_TO = 256
 """So many timers that were cancelled may lie among the others, or as many as there are others, before they are thrown
 out: a run sets one for each request's timeout, far in the future, and cancels nearly all of them."""
+
+
+COLLECTED_AFTER = 50_000
+"""So many new objects may there be before garbage is looked for among the young. With thousands of requests under way
+nearly all of them are old by the time they go, and looking for cycles, of which there are few, takes most of all."""
 
 
 class Stalled(OutpaceError):
@@ -74,6 +80,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector()
         self._ties, self._cancelled = count(), 0
         self._ready: deque[asyncio.Handle]
+        self._closed: bool
         self._debug: bool
         self._stopping: bool
         super().__init__(self._jumping)
@@ -82,6 +89,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._jumping.now
+
+    def run_forever(self) -> None:
+        """As in asyncio, with less looking for garbage."""
+        often = gc.get_threshold()
+        if often[0]:
+            gc.set_threshold(max(often[0], COLLECTED_AFTER), *often[1:])
+        try:
+            super().run_forever()
+        finally:
+            gc.set_threshold(*often)
 
     def _run_once(self) -> None:
         """One turn, as in asyncio; where no socket is waited for, without what that takes: half of a short turn."""
@@ -101,6 +118,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             handle = ready.popleft()
             if not handle._cancelled:
                 handle._run()
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As in asyncio, in fewer steps."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None

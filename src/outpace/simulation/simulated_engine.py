@@ -33,6 +33,8 @@ from outpace.simulation.told_times import restamped
 from outpace.workload.prompts import Generation
 
 ANY_SIZE = 1 << 62
+ANSWERS_KEPT = 1_000
+"""Of one host in one scene: of the same prompt asked again the answer is known; a million of them are not kept."""
 NOT_RECORDED = "this prompt is not in the recording"
 
 
@@ -79,6 +81,7 @@ class SimulatedEngine:
         self._speaks, self._model, self._stage, self._timeout_s = speaks, model, stage, timeout_s
         self._trip_s = model.host.round_trip_ms / 1000
         self._simulated: SimulatedHost | None = None
+        self._scripts: dict[tuple[object, ...], _Script] = {}
         self._known: dict[Scene, dict[int, tuple[Answer, _Script, tuple[float, ...]]]] = {}
         self._scene: Scene | None = None
         self._of_scene: dict[int, tuple[Answer, _Script, tuple[float, ...]]] = {}
@@ -155,6 +158,8 @@ class SimulatedEngine:
             self._scene = self._stage.scene
             self._of_scene = self._known.setdefault(self._scene, {})
         if prompt not in self._of_scene:
+            if len(self._of_scene) >= ANSWERS_KEPT:
+                self._of_scene.clear()
             answer = self._model.answer(prompt, self._scene)
             marks_ms = (answer.head_ms, *(at_ms for at_ms, _ in answer.middle), answer.work_ms)
             self._of_scene[prompt] = answer, self._script(answer), marks_ms
@@ -163,10 +168,12 @@ class SimulatedEngine:
     def _script(self, answer: Answer) -> _Script:
         pieces = (answer.head, *(piece for _, piece in answer.middle), answer.rest + answer.told)
         key = (self._model.host.protocol, self._model.host.engine, *pieces)
-        script = self._stage.scripts.get(key) or self._read(pieces)
-        if not script.failed:  # what is wrong names the host
-            self._stage.scripts[key] = script
-        return replace(script, stream=script.stream.spoken_by(self._speaks))
+        if key not in self._scripts:
+            script = self._stage.scripts.get(key) or self._read(pieces)
+            if not script.failed:  # what is wrong names the host
+                self._stage.scripts[key] = script
+            self._scripts[key] = replace(script, stream=script.stream.spoken_by(self._speaks))
+        return self._scripts[key]
 
     def _read(self, pieces: Sequence[bytes]) -> _Script:
         stream = self._speaks.listen(Generation(), None, ANY_SIZE)

@@ -1,0 +1,85 @@
+"""How what a simulation costs grows: ``tox -e study -- growth.py [LARGEST]``, LARGEST requests at most (1,000,000).
+
+Prints two tables in Markdown: runs of the coordinator over hosts that are models, as requests and as hosts grow, and
+whole sessions over a recording, with the runs that find the best alone, bounds and reports. Processor time and peak
+memory are those of a process of its own for each line; what is not the run, such as making hosts, is left out of the
+time.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness import REPOSITORY
+from outpace.recording import har
+from outpace.suite.regression import replayed
+from outpace.workload.prompts import workload
+
+REPLAY = REPOSITORY / "tests" / "benchmarks" / "replay_many.py"
+RECORDING = REPOSITORY / "bench" / "recordings" / "vllm.json"
+STRATEGIES = ("pull", "earliest-finish")
+MORE_REQUESTS = [(1_000, 10), (10_000, 10), (100_000, 10), (1_000_000, 10)]
+MORE_HOSTS = [(100_000, 10), (100_000, 100), (100_000, 1_000), (100_000, 10_000)]
+MORE_OF_BOTH = [(1_000_000, 10_000)]
+SESSIONS = [1_000, 10_000, 100_000]
+
+
+def of_process(*command: str) -> dict[str, float]:
+    """What a process of its own prints."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def session(prompts: int, strategy: str) -> dict[str, float]:
+    """A session of one round over the recording, whose prompts are asked over and over."""
+    recording = har.read(RECORDING)
+    texts = [prompt.text for prompt in recording.workload.prompts]
+    work = workload((texts * -(-prompts // len(texts)))[:prompts], recording.workload.generation)
+    with TemporaryDirectory() as folder:
+        began = time.process_time()
+        rounds = replayed(recording, strategy, Path(folder), rounds=1, work=work).rounds
+        took_s = time.process_time() - began
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cpu_s": took_s, "peak_mib": peak_mib, "of_rounds": sum(len(run.requests) for run in rounds[0].runs)}
+
+
+def line(*cells: object) -> None:
+    """One line of a table."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)  # noqa: T201
+
+
+def main(largest: int) -> None:
+    """Print both tables."""
+    line("strategy", "requests", "hosts", "processor s", "µs a request", "peak MiB")
+    line("---", *["---:"] * 5)
+    sizes = dict.fromkeys(size for size in [*MORE_REQUESTS, *MORE_HOSTS, *MORE_OF_BOTH] if size[0] <= largest)
+    for strategy in STRATEGIES:
+        for requests, hosts in sizes:
+            found = of_process(str(REPLAY), str(requests), str(hosts), strategy)
+            a_request = found["cpu_s"] / requests * 1e6
+            line(
+                strategy, f"{requests:,}", f"{hosts:,}", f"{found['cpu_s']:.1f}", f"{a_request:.0f}", found["peak_mib"]
+            )
+    print()  # noqa: T201
+    line("strategy", "prompts", "requests of the round", "processor s", "of them a second", "peak MiB")
+    line("---", *["---:"] * 5)
+    for strategy in STRATEGIES:
+        for prompts in (each for each in SESSIONS if each <= largest):
+            found = of_process(__file__, "session", str(prompts), strategy)
+            a_second = found["of_rounds"] / found["cpu_s"]
+            figures = f"{found['cpu_s']:.1f}", f"{a_second:,.0f}", f"{found['peak_mib']:.0f}"
+            line(strategy, f"{prompts:,}", f"{found['of_rounds']:,}", *figures)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["session"]:
+        print(json.dumps(session(int(sys.argv[2]), sys.argv[3])))  # noqa: T201
+    else:
+        main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)
