@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,35 @@ def test_the_command_tells_and_leaves_a_page(
     assert "Replays of this recording were off" in said
     assert "<svg" in (tmp_path / "out" / "rules.html").read_text()
     assert "| round-robin |" in (tmp_path / "out" / "rules.md").read_text()
+
+
+def test_what_rate_each_bears_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = str(PUBLISHED.with_name("ollama-np1.json"))
+    asked = ["rules", recording, "--strategies=round-robin,lowest-latency,pull", f"--report-dir={tmp_path}"]
+    assert cli.main([*asked, "--rate=find", "--slo=e2e:p95<5s", "--requests=60"]) == 0
+    said = capsys.readouterr().out
+    first = " ".join(said.partition("\n\n")[0].split())
+    best, worst = r"round-robin \(nginx, GPUStack\)", r"lowest-latency \(LiteLLM's latency-based\)"
+    found = re.fullmatch(
+        rf"On these machines (?:{best}|pull) bears ([0-9.]+) requests a minute with 95 % of answers within 5 s, "
+        rf"(?:{best}|pull) ([0-9.]+), {worst} ([0-9.]+), laptop alone ([0-9.]+)\.",
+        first,
+    )
+    assert found is not None, first
+    highest, next_one, low, _ = map(float, found.groups())
+    assert highest >= next_one > 1.5 * low
+    assert "| rule | whose | requests a minute | rate gain |" in (tmp_path / "rules.md").read_text()
+    assert "What rate they bear" in (tmp_path / "rules.html").read_text()
+
+
+def test_a_rate_is_searched_for_of_none_that_did_not_finish(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "losing.py").write_text("async def losing(job):\n    await job.send(job.hosts[0], job.prompts[0])\n")
+    asked = ["rules", str(PUBLISHED), "--strategies=losing.py:losing,round-robin", "--report-dir=out"]
+    assert cli.main([*asked, "--rate=find", "--slo=e2e:p95<5s", "--requests=20"]) == 0
+    said = capsys.readouterr().out.partition("A rate gain")[0]
+    assert "round-robin" in said
+    assert "losing" not in said
 
 
 def test_one_that_loses_prompts_is_named_and_is_not_the_best(tmp_path: Path, capsys, monkeypatch) -> None:

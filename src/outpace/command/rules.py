@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from outpace.judge.efficiency import latency_efficiency
 from outpace.judge.evenness import evenness
 from outpace.measure.load import BEST_ALONE, Load, LoadMeasurement
 from outpace.measure.measurement import Measurement
+from outpace.measure.rate_search import RateAsked, RateSearch
 from outpace.measure.session import Session
 from outpace.measure.worlds import Settings
 from outpace.recording import har
@@ -33,6 +35,9 @@ OURS = "pull,capacity-aware,earliest-finish"
 """What of outpace's own strategies is shown beside the rules."""
 LEAST_ROUNDS = 9
 """A router that learns has learned nothing in the first; with fewer, the interval would hold that one, too."""
+
+RATE_WITHIN, RATE_REQUESTS = 0.1, 300
+"""A search for a rate ends so near to it; a run of it has so many requests at most, unless others are asked for."""
 
 
 def rank(recording: Recording, strategies: Sequence[str], work: Workload, load: Load | None = None) -> Told:
@@ -103,6 +108,18 @@ def _p95_ms(run: Run) -> float:
     return ends[min(len(ends) - 1, int(0.95 * len(ends)))]
 
 
+def borne(recording: Recording, strategies: Sequence[str], asked: RateAsked) -> dict[str, Any]:
+    """The report of a search for the rates that the hosts of ``recording`` bear, under ``strategies`` and alone.
+
+    Raises ``Unfinished`` where a strategy did something wrong, and ``UsageError``.
+    """
+    with Session(_settings(recording, recording.workload)) as session, TemporaryDirectory() as folder:
+        search = RateSearch(session, strategies, asked, report_dir=Path(folder))
+        search.run()
+    assert search.document is not None
+    return search.document
+
+
 def worst_error(recording: Recording) -> tuple[float, str] | None:
     """The worst that replays of ``recording`` are off its own makespans, and under which strategy; None if untold."""
     errors = [(error, name) for name in STRATEGIES if (error := replay_error(recording, name)) is not None]
@@ -140,11 +157,19 @@ def _rules(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     texts = [prompt.text for prompt in recording.workload.prompts] * given.times
     work = workload(texts, recording.workload.generation)
     strategies = strategies_named(given.strategies, "--strategies")
-    load = arriving.read(given, _settings(recording, recording.workload))
+    settings = _settings(recording, recording.workload)
+    load, search = arriving.read(given, settings), arriving.read_search(given, settings)
     require_writable(given.report_dir, "page", "--report-dir")
     told = rank(recording, strategies, work, load)
-    print(rules_page.in_terminal(told))  # noqa: T201
-    for path, text in rules_page.pages(told, given.report_dir).items():
+    fine = [rule.name for rule in told.rules if rule.problem is None]
+    rates = None if search is None or not fine else borne(recording, fine, _soon(search, given.requests))
+    print(rules_page.in_terminal(told, rates))  # noqa: T201
+    for path, text in rules_page.pages(told, given.report_dir, rates).items():
         write_whole(path, text)
         print(f"to read: {path}")  # noqa: T201
     return 0
+
+
+def _soon(search: RateAsked, requests: str | None) -> RateAsked:
+    """``search`` as near as tells rules apart: there are many of them."""
+    return replace(search, within=RATE_WITHIN, requests=search.requests if requests else RATE_REQUESTS)

@@ -30,6 +30,15 @@ WHOSE = {
 """Whose each rule is, in short."""
 
 
+BEST_AT_ONCE = "shortest-expected-wait"
+"""Of the rules the one that no router has."""
+
+
+def is_of_routers(strategy: str) -> bool:
+    """Whether some router has it as a rule."""
+    return strategy in WHOSE and strategy != BEST_AT_ONCE
+
+
 @dataclass(frozen=True)
 class Arrived:
     """What came of requests that arrived; ``efficiency`` is the least mean latency that there could be over theirs."""
@@ -88,7 +97,7 @@ def sentence(told: Told) -> Words:
     finished = [rule for rule in told.rules if rule.gain is not None]
     if not finished:
         return ("No rule answered all prompts of this recording.",)
-    routers = [rule for rule in finished if rule.whose and rule.name != "shortest-expected-wait"]
+    routers = [rule for rule in finished if is_of_routers(rule.name)]
     shown = {rule.name: rule for rule in (finished[0], *routers[:1], *routers[-1:])}.values()
     said: list[str] = ["On these machines "]
     for place, rule in enumerate(shown):
