@@ -66,8 +66,8 @@ def test_the_highest_rate_of_the_set_and_of_the_best_host_alone(
     sentence = "".join(rate_page.sentence(found))
     assert sentence in told
     assert re.fullmatch(
-        r"Two hosts under pull bear [0-9.]+ requests a minute with 90 % of first tokens within 2 s, laptop alone [0-9.]+: "
-        r"[0-9.]+ times \([0-9.]+ to [0-9.]+\)\.",
+        r"Two hosts under pull bear [0-9.]+ requests a minute with 90 % of first tokens within 2 s, laptop alone "
+        r"[0-9.]+: [0-9.]+ times \([0-9.]+ to [0-9.]+\)\.",
         sentence,
     )
     assert (tmp_path / "RESULT.md").read_text().startswith(f"**{sentence}**")
