@@ -199,7 +199,8 @@ def _order_matters(trials: _Trials, in_flight: int) -> bool:
     if len(works) < trials.prompts:  # the engine does not tell how long its answers are
         return False
     ordered = sorted(works, reverse=True)
-    found = [_ends(ordered, slots) / _ends(works, slots) for slots in range(2, in_flight + 1)]
+    at_once = {in_flight, *(level for level in LEVELS if level < in_flight)}
+    found = [_ends(ordered, slots) / _ends(works, slots) for slots in at_once]
     return max(abs(each - 1) for each in found) > ORDER_MATTERS
 
 
