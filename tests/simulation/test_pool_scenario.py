@@ -55,6 +55,14 @@ def test_shipped_scenarios_are_read(path):
     assert read(path, RECORDINGS).hosts == {"club": 300, "friends": 2, "globe": 10_000, "office": 10}[path.stem]
 
 
+def test_the_one_that_the_page_shows_is_read(tmp_path):
+    page = (REPOSITORY / "docs" / "pool.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    found = scenario(tmp_path, shown)
+    assert (found.hosts, found.queue, found.knows) == (50, 100, "measured")
+    assert found.groups[1].churn.day is not None
+
+
 def test_a_host_like_a_recorded_one_is_as_fast_and_as_far_as_that(tmp_path):
     kind = scenario(tmp_path).groups[1].kind
     assert kind.tokens_per_s.mean == pytest.approx(116.63, rel=0.1)  # its level of one in flight

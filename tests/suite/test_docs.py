@@ -52,7 +52,8 @@ def test_any_other_command_in_the_pages_is_run_elsewhere(command: str) -> None:
     ours = r"outpace (doctor --hosts=|compare bench/recordings/vllm |what-if bench/recordings/embedded.json )"
     mesh = r"umask 077$|wg |wireguard-go |ip (address|link) "  # tox -e mesh makes its own mesh by these
     rule = r"pytest -p outpace.plugin examples/test_stickiest.py|outpace rules bench/recordings/"
-    elsewhere = rf"{mesh}|{rule}|printf |python3 -m venv \.tools |tox -e gate$|{ours}"
+    pool = r"outpace pool (club|mine.toml|globe)|ray start --head$"  # tox -e ray has the latter
+    elsewhere = rf"{mesh}|{rule}|{pool}|printf |python3 -m venv \.tools |tox -e gate$|{ours}"
     assert re.match(elsewhere, command), f"no test runs {command}"
 
 

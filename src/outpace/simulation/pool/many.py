@@ -47,7 +47,7 @@ def play_all(
             for place, each in _results(asked, jobs):
                 found[place, each.seed] = each
                 watch(place, each)
-    except (OutpaceError, KeyboardInterrupt):
+    except OutpaceError:
         raise
     except Exception as error:  # a worker was killed: what others have brought is kept
         for place, _, seed in asked:

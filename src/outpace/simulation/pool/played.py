@@ -31,8 +31,8 @@ from outpace.workload.prompts import Prompt
 class Cost:
     """What a run cost on this machine: the one thing that differs from machine to machine.
 
-    ``cpu_s`` is all of it, simulated contributors and all; ``choosing_s`` is what the rule took for its ``choices``.
-    ``memory_mib`` is what this process held when it was over.
+    ``cpu_s`` is all of it once contributors are drawn, what they do and all; ``choosing_s`` is what the rule took for
+    its ``choices``. ``memory_mib`` is what this process held when it was over.
     """
 
     cpu_s: float
@@ -104,10 +104,8 @@ def play(scenario: Scenario, seed: int) -> Played:
     rule = adopted(scenario.rule, "rule")
     timed = _Timed(RULES[rule]) if rule in RULES else None
     strategy = find_strategy(rule) if timed is None else send_by(timed)
-    began_s = time.process_time()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        outcome, pool = runner.run(_play(scenario, seed, rule, strategy))
-    cpu_s = time.process_time() - began_s
+        outcome, pool, cpu_s = runner.run(_play(scenario, seed, rule, strategy))
     memory_mib = psutil.Process().memory_info().rss / 2**20
     choosing_s, choices = (timed.took_ns / 1e9, timed.choices) if timed else (0.0, 0)
     if outcome.faults:
@@ -115,9 +113,11 @@ def play(scenario: Scenario, seed: int) -> Played:
     return _figures(scenario, seed, outcome, pool, Cost(cpu_s, choosing_s, choices, memory_mib))
 
 
-async def _play(scenario: Scenario, seed: int, rule: str, strategy: Strategy) -> tuple[Outcome, Pool]:
+async def _play(scenario: Scenario, seed: int, rule: str, strategy: Strategy) -> tuple[Outcome, Pool, float]:
     pool = Pool(scenario, seed)  # its contributors belong to the loop that runs
-    return await pool.run(rule, strategy), pool
+    began_s = time.process_time()
+    outcome = await pool.run(rule, strategy)
+    return outcome, pool, time.process_time() - began_s
 
 
 class Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ def spans_of(member: Member, scenario: Scenario, seed: int) -> Spans:
 def workload(scenario: Scenario, seed: int) -> Workload:
     """What arrives. Raises ``UsageError`` where nothing does, or far too much.
 
-    Lengths have two digits that count, so that a million prompts share a few thousand texts.
+    Lengths have two digits that count, so that a million prompts share a few thousand texts. All ask for the longest
+    answer that there is, where there is one.
     """
     chance = chance_of(str(seed), "lengths")
     coming = accumulate(scenario.arrivals.gaps_s(seed))
@@ -61,7 +63,9 @@ def workload(scenario: Scenario, seed: int) -> Workload:
             raise UsageError(f"More than {MOST_REQUESTS:,} requests would arrive: let fewer come, or for less time.")
     if not prompts:
         raise UsageError("No request arrives in that time: let more come, or for longer.")
-    return Workload(tuple(prompts), Generation(max_tokens=max(1, round(scenario.output_tokens.mean))))
+    told = scenario.output_tokens
+    most = told.mean if math.isinf(told.most) else told.most
+    return Workload(tuple(prompts), Generation(max_tokens=max(1, math.ceil(most))))
 
 
 def _two_digits(tokens: float) -> int:
