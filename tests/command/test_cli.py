@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def test_doctor_says_what_it_sees(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0
     for part in ("a: ollama 0.9.1 speaks the ollama protocol", "m is cold", "a cheap request takes", "in common: m"):
         assert part in said
+    assert re.search("here: this machine keeps up with about [0-9,]+ requests or [0-9,]+ tokens a second", said)
     assert "Nothing stands in the way" in said
 
 

@@ -20,6 +20,7 @@ from outpace.engines.failures import clean
 from outpace.engines.models import by_host, choose, differently
 from outpace.ground.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, resolve
+from outpace.measure import ceiling
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation
 
 LOOKS_S = 5.0
@@ -189,5 +190,7 @@ def add_to(commands: Any) -> None:
 def _doctor(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     model = ",".join(given.model) if given.model else None
     diagnosis = examine(parse(given.hosts), model=model, allow_public=given.allow_public)
-    print("\n".join(in_words(diagnosis)))  # noqa: T201
+    found = anyio.run(ceiling.measured)
+    here = [f"here: {found.in_words()}."] if found else []
+    print("\n".join([*here, *in_words(diagnosis)]))  # noqa: T201
     return 0 if diagnosis.healthy else 1

@@ -10,6 +10,7 @@ from outpace.ground.errors import UsageError
 from outpace.judge import capacity
 from outpace.judge.capacity import Capacity
 from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL
+from outpace.measure import ceiling
 from outpace.measure.forecast import forecast
 from outpace.measure.load import LoadMeasurement
 from outpace.measure.measurement import Measurement
@@ -34,6 +35,7 @@ class State:
         self.pools: list[PoolMeasurement] = []
         self.rates: RateSearch | None = None
         self.swept: list[str] = []
+        self._told_of_ceiling = False
         self._rounds: int | None = None if asked.budget else asked.rounds
 
     def foretell(self, items: Sequence[pytest.Item]) -> None:
@@ -64,9 +66,17 @@ class State:
             self.progress.say(f"--budget={self.asked.budget.text}: {self._rounds} rounds of each strategy.")
         return self._rounds
 
+    def _tell_of_ceiling(self, session: Session) -> None:
+        """Say, once the hosts are known and before anything is measured, where they may outrun this machine."""
+        if not self._told_of_ceiling:
+            self._told_of_ceiling = True
+            if said := ceiling.told_of(session):
+                self.progress.say(said)
+
     def measurement(self, strategy: str) -> Measurement:
         """The measurement of ``strategy``, begun at the first call."""
         assert self.session is not None
+        self._tell_of_ceiling(self.session)
         if strategy not in self.measurements:
             self.measurements[strategy] = Measurement(
                 self.session,
@@ -84,6 +94,7 @@ class State:
         """The measurement of what arrives under ``strategy``."""
         assert self.session is not None
         assert self.asked.load is not None
+        self._tell_of_ceiling(self.session)
         self.loads[strategy] = LoadMeasurement(
             self.session, strategy, self.asked.load, report_dir=self.asked.report_dir
         )
