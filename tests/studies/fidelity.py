@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -56,15 +56,16 @@ def compared(hosts: Mapping[str, str], router: str, rule: str, rounds: int, *, a
                     session.knock()
                     made[strategy].append(one_run(session, strategy, number, arriving=arriving))
     figure = latency_ms if arriving else makespan_ms
-    (theirs, theirs_off), (ours, ours_off) = (mean_of(list(map(figure, runs))) for runs in made.values())
+    theirs, ours = ([figure(run) for run in runs] for runs in made.values())
+    ratios = [their / our for their, our in zip(theirs, ours, strict=True)]
+    off = 2 * stdev(ratios) / math.sqrt(rounds)
     by = {truth.tokens: name for name, truth in TRUTHS.items()} if hosts.keys() == TRUTHS.keys() else {}
     given = [
         Counter(by.get(request.output_tokens) for run in runs for request in run.requests) for runs in made.values()
     ]
     shares = [" : ".join(f"{round(each[name] / rounds, 1):g}" for name in by.values()) for each in given]
     how = f"{rule} (chance)" if asked.chance else rule
-    off = 2 * math.hypot(theirs_off, ours_off)
-    took = (f"{theirs:,.0f} ms", f"{ours:,.0f} ms", f"{theirs / ours - 1:+.1%} ± {off:.1%}")
+    took = (f"{fmean(theirs):,.0f} ms", f"{fmean(ours):,.0f} ms", f"{fmean(ratios) - 1:+.1%} ± {off:.1%}")
     return [f"{router}: {how}", f"`{asked.ours}`", *took, *shares]
 
 
@@ -78,12 +79,6 @@ def machines(router: str, *, embedded_ones: bool) -> Iterator[dict[str, str]]:
     like = {"engine": "ollama", "model": "reference:latest"} if router in NEEDS_OLLAMA else {"engine": "vllm"}
     with engines(*(replace(truth, **like) for truth in TRUTHS.values())) as urls:
         yield dict(zip(TRUTHS, urls, strict=True))
-
-
-def mean_of(values_ms: Sequence[float]) -> tuple[float, float]:
-    """Their mean, and its standard error as a share of it."""
-    mean = fmean(values_ms)
-    return mean, stdev(values_ms) / math.sqrt(len(values_ms)) / mean
 
 
 def one_run(session: Session, strategy: str, number: int, *, arriving: bool) -> Run:
