@@ -21,6 +21,7 @@ from outpace.engines.models import by_host, choose, differently
 from outpace.ground.errors import HostsError, HostUnusable, RequestFailed, UsageError
 from outpace.ground.hosts import EmbeddedHosts, Host, ReplayHosts, parse, resolve
 from outpace.measure import ceiling
+from outpace.measure.ceiling import Ceiling
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation
 
 LOOKS_S = 5.0
@@ -165,12 +166,14 @@ async def _time(client: Client, engine: Engine, finding: Finding) -> None:
         )
 
 
-def in_words(diagnosis: Diagnosis) -> list[str]:
-    """The diagnosis in lines for people, the problems last."""
+def in_words(diagnosis: Diagnosis, here: Ceiling | None) -> list[str]:
+    """The diagnosis in lines for people, the problems last; ``here`` is the ceiling of this machine, if known."""
     lines = []
     for finding in diagnosis.findings:
         lines.append(f"{finding.host}: {'; '.join(finding.seen) if finding.seen else 'not reached'}.")
         lines += [f"  problem: {problem}" for problem in finding.problems]
+    if here is not None:
+        lines.append(f"here: {here.in_words()}.")
     if diagnosis.models_in_common:
         lines.append(f"models in common: {', '.join(clean(name, 80) for name in diagnosis.models_in_common)}")
     lines += [f"problem: {problem}" for problem in diagnosis.problems]
@@ -190,7 +193,5 @@ def add_to(commands: Any) -> None:
 def _doctor(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     model = ",".join(given.model) if given.model else None
     diagnosis = examine(parse(given.hosts), model=model, allow_public=given.allow_public)
-    found = anyio.run(ceiling.measured)
-    here = [f"here: {found.in_words()}."] if found else []
-    print("\n".join([*here, *in_words(diagnosis)]))  # noqa: T201
+    print("\n".join(in_words(diagnosis, anyio.run(ceiling.measured))))  # noqa: T201
     return 0 if diagnosis.healthy else 1
