@@ -15,17 +15,17 @@ from outpace.report import markdown, pool_document, pool_page
 
 PAGE = Path(__file__).parent / "pool.md"
 RULES = "--vary=rule:shortest-expected-wait,power-of-two"
-ASKED = {"friends": f"{RULES},random", "office": f"{RULES},random", "club": RULES, "globe": "--vary=rate:1x,2x"}
+ASKED = {"friends": f"{RULES},random", "office": f"{RULES},random", "club": RULES, "globe": ""}
 
 
 def answer(name: str) -> str:
     """What a scenario comes to, in Markdown, under the command that tells it."""
     with tempfile.TemporaryDirectory() as folder:
-        cli.main(["pool", name, ASKED[name], f"--report-dir={folder}"])
+        cli.main(["pool", name, *ASKED[name].split(), f"--report-dir={folder}"])
         document = pool_document.read(Path(folder) / f"pool-{name}.json")
     tables = [pool_page.promised(document), pool_page.spent(document)]
     told = markdown.page(pool_page.sentence(document), "", tables).replace("## \n\n", "")
-    return f"`outpace pool {name} {ASKED[name]}`\n\n{told}"
+    return f"`{f'outpace pool {name} {ASKED[name]}'.strip()}`\n\n{told}"
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def main(most: int) -> None:
         others = [apart(replace(sized(globe, hosts, rule), for_s=min(FOR_S, CHOICES / rate))) for rule in RULES]
         row = (
             f"{hosts:,}",
-            f"{rate:,.3g}",
+            f"{rate:,.0f}",
             choosing(played, rate),
             *(choosing(each, rate) for each in others),
             f"{played.cost.cpu_s / FOR_S:.1%} of a core",
