@@ -3,18 +3,22 @@
 Prints two tables in Markdown: runs of the coordinator over hosts that are models, as requests and as hosts grow, and
 whole sessions over a recording, with the runs that find the best alone, bounds and reports. Processor time and peak
 memory are those of a process of its own for each line; what is not the run, such as making hosts, is left out of the
-time.
+time. ``growth.py profile PROMPTS STRATEGY`` prints where the time of such a session goes.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import resource
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 from harness import REPOSITORY
 from outpace.recording import har
@@ -50,6 +54,25 @@ def session(prompts: int, strategy: str) -> dict[str, float]:
     return {"cpu_s": took_s, "peak_mib": peak_mib, "of_rounds": sum(len(run.requests) for run in rounds[0].runs)}
 
 
+def profile(prompts: int, strategy: str) -> Counter[str]:
+    """In which room of ``outpace`` a session was, or in asyncio or anyio, whenever a millisecond had gone by."""
+    seen: Counter[str] = Counter()
+
+    def look(_signal: int, frame: FrameType | None) -> None:
+        room = None
+        while frame is not None and room is None:
+            file = frame.f_code.co_filename
+            room = re.search(r"/(asyncio|anyio|sniffio)/|/src/outpace/(simulation/clock|\w+)", file)
+            frame = frame.f_back
+        seen[room[room.lastindex or 0] if room else "the rest"] += 1
+
+    signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    session(prompts, strategy)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return seen
+
+
 def line(*cells: object) -> None:
     """One line of a table."""
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)  # noqa: T201
@@ -81,5 +104,9 @@ def main(largest: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["session"]:
         print(json.dumps(session(int(sys.argv[2]), sys.argv[3])))  # noqa: T201
+    elif sys.argv[1:2] == ["profile"]:
+        found = profile(int(sys.argv[2]), sys.argv[3])
+        for room, times in found.most_common():
+            line(room, f"{times / found.total():.0%}")
     else:
         main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)

@@ -157,12 +157,13 @@ class OrderedQueues(Queues):
         late = busy_until < now_s
         at_s = waits_s if late else busy_until + waits_s
         before, now = self._class_of.get(host), class_of(rate)
-        if before is not None:
-            self._classes[before][0].drop(host)
-            self._classes[before][1].drop(host)
-        if now not in self._classes:
-            self._classes[now] = _Order(), _Order()
-        self._class_of[host] = now
+        if before != now:
+            if before is not None:
+                for order in self._classes[before]:
+                    order.drop(host)
+            self._classes.setdefault(now, (_Order(), _Order()))
+            self._class_of[host] = now
+        self._classes[now][not late].drop(host)
         self._classes[now][late].put(host, at_s)
         self._lasts[not late].drop(host)
         if self.by_host[host]:
@@ -225,6 +226,8 @@ class _Order:
         self._heap: list[tuple[float, str]] = []
 
     def put(self, host: str, figure: float) -> None:
+        if self._figures.get(host) == figure:
+            return
         self._figures[host] = figure
         heappush(self._heap, (figure, host))
         if len(self._heap) > 64 + 2 * len(self._figures):  # most of it is out of date
