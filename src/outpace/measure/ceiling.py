@@ -26,8 +26,8 @@ SHARE = 0.6
 """Of the processor: from there on the coordinator's own lag passes the 1 % that fairness allows, as a study shows."""
 NEAR = 0.7
 """Of the ceiling: so much is near it."""
-SLOW = 10_000
-"""Tokens a second that are not worth a second's measurement: whatever runs a session keeps up with so many."""
+SLOW = 5_000
+"""Up to so many tokens a second no time is spent on it: a machine a third as fast as that of the docs can bear them."""
 USUAL_TOKENS = 64
 TURN_S, IN_FLIGHT = 0.02, 200
 SHORT, LONG = 4, 24
