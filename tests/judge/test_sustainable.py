@@ -70,8 +70,7 @@ def test_neighbours_tell_together_what_none_tells_alone() -> None:
     for rate in (1.5, 1.4, 1.6):
         search.note(trial(rate, 0.92))
     assert {judged_together(SLO, each.look.kept, 0.99) for each in search.trials} == {"open"}
-    assert (search.found.low, search.found.high) == (1.0, 1.5)
-    assert 1.2 < search.found.value < 1.4
+    assert 1.0 < search.found.low < 1.2 < search.found.value < 1.4 < (search.found.high or 0) < 1.6
 
 
 def test_where_no_rate_keeps_it_the_rate_is_none() -> None:
@@ -89,7 +88,7 @@ def test_an_overload_is_an_upper_end_and_a_void_trial_is_none() -> None:
     search.note(Trial(1.0, Look("keeps", 400, 1.0, (Kept(1.0, 400, 400.0),))))
     search.note(Trial(1.2, Look("open", 400, 0.1, (Kept(0.1, 400, 400.0),)), void="late"))
     search.note(Trial(1.5, Look("breaks", 40, 0.9, (Kept(0.9, 40, 4.0),), overload=True), "the queue grew"))
-    assert (search.found.low, search.found.high) == (1.0, 1.5)
+    assert 1.0 < search.found.value < (search.found.high or 0) <= 1.5
 
 
 def test_a_single_wrong_answer_widens_the_interval() -> None:
@@ -99,10 +98,10 @@ def test_a_single_wrong_answer_widens_the_interval() -> None:
     assert search.found.low <= search.found.value <= search.found.high
 
 
-def test_the_gain_goes_from_least_over_most_to_most_over_least() -> None:
+def test_the_gain_is_as_far_off_as_both_rates_are_together() -> None:
     gain = rate_gain(Rate(2.2, 2.0, 2.4), Rate(1.0, 0.8, 1.25))
     assert gain is not None
-    assert (gain.value, gain.low, gain.high) == pytest.approx((2.2, 1.6, 3.0))
+    assert (gain.value, gain.low, gain.high) == pytest.approx((2.2, 1.726, 2.795), abs=0.001)
     assert rate_gain(Rate(2.2, 2.0, None), Rate(1.0, 0.8, 1.25)).high is None
     assert rate_gain(Rate(2.2, 2.0, 2.4), Rate(0.1, 0.0, 0.2)) is None
 
@@ -116,11 +115,11 @@ def test_of_a_set_that_adds_nothing_a_gain_is_seldom_claimed() -> None:
         return lambda rate: sum(chance.random() < share(rate) for _ in range(300)) / 300
 
     claimed = 0
-    for _ in range(60):
+    for _ in range(20):
         ours, alone = (searched(drawn(1.0), requests=300, most=8).found for _ in range(2))
         gain = rate_gain(ours, alone)
         claimed += gain is not None and gain.low > 1
-    assert claimed <= 3
+    assert claimed <= 2
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def commands() -> list[str]:
 
 
 RUNS = [line for line in commands() if line.startswith(("outpace run", "pytest bench/"))]
-OTHERS = [line for line in commands() if line not in RUNS]
+LOADS = [line for line in commands() if line.startswith("outpace load")]
+OTHERS = [line for line in commands() if line not in (*RUNS, *LOADS)]
 
 
 def test_there_are_commands_to_test() -> None:
@@ -44,6 +45,16 @@ def test_a_run_in_the_pages_is_one_that_can_be_asked_for(command: str, tmp_path:
     done = forked.pytest(*options, folder=REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_strategy[" in done.stdout or "test_regression" in command
+
+
+@pytest.mark.parametrize("command", LOADS)
+def test_a_load_in_the_pages_is_one_that_can_be_asked_for(command: str) -> None:
+    done = forked.pytest(
+        "bench/", "--collect-only", "-q", "-p", "no:cacheprovider", *shlex.split(command)[2:], folder=REPOSITORY
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("test_rate[pull]" in done.stdout) == ("--rate=find" in command)
+    assert ("test_load[pull]" in done.stdout) == ("--arrivals=" in command)
 
 
 @pytest.mark.parametrize("command", OTHERS)

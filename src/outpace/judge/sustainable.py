@@ -1,29 +1,23 @@
-"""The sustainable rate: between the highest rate that was seen to keep an SLO and the lowest that was seen to break it.
+"""The sustainable rate: the highest at which an SLO is kept, by trials at one rate and another, each a run.
 
-A trial is a run at one rate; its answer is "keeps", "breaks" or "open". Which rate to try next is asked of ``Search``;
-what it comes to, of its ``found``. Rates are in requests a second.
-
-More requests are never served sooner, so what keeps an SLO at one rate says as much for every lower one, and what
-breaks it for every higher one: trials at neighbouring rates, none of which tells enough by itself, tell it together.
+Which rate to try next is asked of ``Search``; what the trials come to together, of its ``found``. Rates are in requests
+a second.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from outpace.judge.quantiles import Kept
-from outpace.judge.slo import Objective, judged_together
+from outpace.judge.odds_line import Point, where_kept
+from outpace.judge.slo import Objective
 from outpace.judge.under_way import Look
 
 STEP = 1.3
 """The first step outwards from where a search begins; each further one is that much larger."""
 LEAST_SHARE = 0.02
 """Of the rate at which a search began. At so little of it, requests do not meet: what fails there fails at any rate."""
-CONFIDENCE = 0.99
-"""Of one end of the interval, tested on both sides; trials are put together in several ways, so that a search is wrong
-more often than one test: tests/studies/rate_search.py says how often."""
 MOST_TRIALS = 40
 
 
@@ -42,9 +36,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate, or a gain, with its interval: ``low`` was seen to keep the SLO, ``high`` to break it.
+    """A rate, or a gain, with the interval that holds the true one in 95 % of searches.
 
-    ``low`` is 0 where no rate kept it, ``high`` None where none broke it.
+    It is 0, up to ``high``, where no rate keeps the SLO; ``high`` is None where none was found that does not.
     """
 
     value: float
@@ -61,10 +55,12 @@ class Search:
     def __init__(self, objectives: Sequence[Objective], start: float, within: float, most_requests: int) -> None:
         self._objectives, self._start, self._within, self._most = objectives, start, within, most_requests
         self.trials: list[Trial] = []
+        self._found: Rate | None = None
 
     def note(self, trial: Trial) -> None:
         """Take in what a trial came to."""
         self.trials.append(trial)
+        self._found = None
 
     @property
     def next_rate(self) -> float | None:
@@ -76,66 +72,54 @@ class Search:
         found, rates = self.found, [each.rate for each in self.trials]
         if found.high is None:
             return max(rates) * STEP ** len(rates)
-        if not found.low:
+        if not found.value:
             least = min(rates) / STEP ** len(rates)
             return None if least < LEAST_SHARE * self._start else least
-        if found.high / found.low <= 1 + self._within:
+        if found.high / found.low <= (1 + self._within) ** 2:
             return None
-        # On the side that is less sure: the further away from the estimate, the sooner a trial tells something.
-        below, above = found.value / found.low, found.high / found.value
-        return math.sqrt(found.value * (found.low if below > above else found.high))
+        # By turns on either side: where the share is just what was promised, it tells little of where that begins.
+        beside = found.low if len(rates) % 2 else found.high
+        return math.sqrt(found.value * beside)
 
     @property
     def found(self) -> Rate:
-        """What the trials came to so far; where they contradict each other, both ends are in the interval."""
-        trials = sorted((each for each in self.trials if each.void is None), key=lambda each: each.rate)
-        kept = (each.rate for at, each in enumerate(trials) if "keeps" in self._answers(trials[at:]))
-        broken = (
-            each.rate
-            for at, each in enumerate(trials)
-            if each.look.overload or "breaks" in self._answers(trials[at::-1])
-        )
-        low, high = max(kept, default=0.0), min(broken, default=math.inf)
-        if high == math.inf:
-            return Rate(max(low, *(each.rate for each in trials), 0.0), low, None)
-        low, high = sorted((low, high))
-        return Rate(self._estimate([each for each in trials if low <= each.rate <= high], low, high), low, high)
+        """What the trials came to so far: the rate of the objective that bears least."""
+        if self._found is None:
+            told = [each for each in self.trials if each.void is None]
+            found = [self._borne(one, told, place) for place, one in enumerate(self._objectives)]
+            self._found = min(found, key=lambda each: each.value)
+        return self._found
 
-    def _answers(self, trials: Iterable[Trial]) -> set[str]:
-        """What the first of ``trials`` says, and what it says together with the next ones."""
-        found: set[str] = set()
-        together = [Kept.together([]) for _ in self._objectives]
-        for each in trials:
-            if each.look.overload:  # its requests never came to rest
-                break
-            together = [Kept.together(pair) for pair in zip(together, each.look.kept, strict=True)]
-            found.add(judged_together(self._objectives, together, CONFIDENCE))
-        return found
-
-    def _estimate(self, trials: Sequence[Trial], low: float, high: float) -> float:
-        """Where the line through the shares that kept the hardest objective meets what was promised."""
-        points = [(math.log(each.rate), *self._above(each.look.kept)) for each in trials if not each.look.overload]
-        weight = sum(n for _, _, n in points)
-        middle = math.sqrt(low * high)
-        if not weight or not low:
-            return middle
-        at, share = (sum(point[which] * point[2] for point in points) / weight for which in (0, 1))
-        spread = sum(n * (x - at) ** 2 for x, _, n in points)
-        slope = sum(n * (x - at) * (y - share) for x, y, n in points) / spread if spread else 0.0
-        return min(high, max(low, math.exp(at - share / slope))) if slope < 0 else middle
-
-    def _above(self, kept: Sequence[Kept]) -> tuple[float, int]:
-        """By how much more than was promised of it the hardest objective was kept, and by how many requests."""
-        return min((each.share - one.quantile, each.requests) for one, each in zip(self._objectives, kept, strict=True))
+    def _borne(self, objective: Objective, trials: Sequence[Trial], place: int) -> Rate:
+        """The highest rate at which one objective, of so many the ``place``-th, is kept."""
+        overload = min((each.rate for each in trials if each.look.overload), default=math.inf)
+        points = [
+            Point(each.rate, each.look.kept[place])
+            for each in trials
+            if not each.look.overload and each.look.kept[place].requests
+        ]
+        failed = [each.rate for each in points if each.kept.share < objective.quantile]
+        worst = min([overload, *failed])
+        fine = max((each.rate for each in points if each.kept.share >= objective.quantile), default=0.0)
+        if worst == math.inf:
+            return Rate(fine, 0.0, None)
+        return Rate(*where_kept(points, objective.quantile, overload)) if fine else Rate(0.0, 0.0, worst)
 
 
 def rate_gain(ours: Rate, alone: Rate) -> Rate | None:
     """What the set bears / what the best alone bears; None where the best alone bears nothing, or no end was found.
 
-    Each rate lies within its interval in 95 % of searches or more, and so does the gain within this one: it goes from
-    the least that the set may bear over the most that the other may, to the opposite.
+    The two were searched for in runs of their own: the logarithmic distances of their intervals' ends add as the sides
+    of a right angle do (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics
+    in Medicine 27, 2008).
     """
-    if not alone.low or alone.high is None or not ours.value:
+    if not alone.low or alone.high is None:
         return None
-    high = None if ours.high is None else ours.high / alone.low
-    return Rate(ours.value / alone.value, ours.low / alone.high, high)
+    if not ours.low:
+        return Rate(ours.value / alone.value, 0.0, None if ours.high is None else ours.high / alone.low)
+    gain = ours.value / alone.value
+    down = math.hypot(math.log(ours.value / ours.low), math.log(alone.high / alone.value))
+    if ours.high is None:
+        return Rate(gain, gain * math.exp(-down), None)
+    up = math.hypot(math.log(ours.high / ours.value), math.log(alone.value / alone.low))
+    return Rate(gain, gain * math.exp(-down), gain * math.exp(up))

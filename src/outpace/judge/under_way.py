@@ -20,7 +20,7 @@ LOOKS_APART = 1.3
 """Each look has so many times as many requests as the one before: there are few of them, and none comes late."""
 CONFIDENCE = 0.998
 """Of one look, tested on both sides. Where an SLO is just kept, and none of its looks should tell, a run of a thousand
-requests is called kept in 3.5 % of runs, and broken in 0.5 %: tests/studies/rate_search.py."""
+requests is called kept in 5 % of runs, and broken in 0.5 %: tests/studies/rate_search.py."""
 START_SHARE = 10
 """One request in so many, the first ones, met hosts that had nothing to do yet, and is left out."""
 GROWTH_DEVIATIONS = 5.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from outpace.report import html, load_page, markdown, rate_page
-from outpace.report.blocks import Command, Section
+from outpace.report import figures, html, load_page, markdown, rate_page
+from outpace.report.blocks import Block, Command, Figure, Section
 from outpace.report.words import Words
 
 QUESTION = "What do the machines bear, and what the best of them alone?"
@@ -26,12 +27,16 @@ def read(folder: Path) -> list[Told]:
     """What is told of the rates and loads in ``folder``, rates first; raises ``DocumentInvalid``."""
     found: list[Told] = []
     if (rates := rate_page.read(folder)) is not None:
-        section = Section("Rates", rate_page.HEAD, rate_page.blocks(rates))
+        section = Section("Rates", rate_page.HEAD, [Figure(lambda: figures.rates(rates)), *rate_page.blocks(rates)])
         found.append(Told(rate_page.sentence(rates), section, rate_page.verdict(rates)))
     if loads := load_page.read_all(folder):
-        section = Section("Arrivals", load_page.HEAD, load_page.blocks(loads))
+        section = Section("Arrivals", load_page.HEAD, [*load_page.blocks(loads), *_pictures(loads)])
         found.append(Told(load_page.sentence(loads), section, load_page.verdict(loads)))
     return found
+
+
+def _pictures(loads: Sequence[Mapping[str, Any]]) -> list[Block]:
+    return [Figure(lambda: figures.latencies(loads)), Figure(lambda: figures.queues(loads))]
 
 
 def in_markdown(told: Told) -> str:

@@ -1,0 +1,87 @@
+"""Simulated loads against queueing theory, and what a pause is to whom: ``tox -e study -- queueing_theory.py``.
+
+The coordinator serves the first arrivals; each of their waits is held against the recursion of one queue before all
+hosts, which goes on with as many requests as it takes to meet theory.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from statistics import fmean
+
+import anyio
+import numpy as np
+
+from outpace.judge.load import figures
+from outpace.judge.slo import parse_slo
+from queueing import coordinated, draws, mean_wait, waits, waits_of_one
+from virtual import NumberEngine, coordinate
+
+LOADS = (0.3, 0.6, 0.9)
+SERVED = 3_000
+REQUESTS = {1: 40_000_000, 2: 4_000_000, 10: 6_000_000}
+RULES = ("pull", "least-in-flight", "random")
+
+
+def against_theory(case: tuple[int, bool, float]) -> str:
+    """One row: what theory says, what the recursion found, and how far the coordinator was from that at most."""
+    servers, fixed, load = case
+    due_s, work_s = draws(load, servers, SERVED, fixed=fixed)
+    off = max(
+        abs(one - other)
+        for one, other in zip(coordinated(due_s, work_s, servers), waits(due_s, work_s, servers), strict=True)
+    )
+    if servers == 1:
+        chance = np.random.default_rng(7)
+        come = np.cumsum(chance.exponential(1 / load, REQUESTS[1]))
+        work = np.ones_like(come) if fixed else chance.exponential(1.0, come.size)
+        found = float(waits_of_one(come, work).mean())
+    else:
+        found = fmean(waits(*draws(load, servers, REQUESTS[servers], fixed=fixed), servers))
+    truth = mean_wait(load, servers, fixed=fixed)
+    name = f"M/{'D' if fixed else 'M'}/{servers}"
+    return f"| {name} | {load} | {truth:.5f} | {found:.5f} | {found / truth - 1:+.2%} | {1e6 * off:.2f} µs |"
+
+
+def rules(case: tuple[int, bool]) -> str:
+    """One row: the mean wait under each rule, at a load of 0.8."""
+    hosts, fixed = case
+    due_s, work_s = draws(0.8, hosts, 4 * SERVED, fixed=fixed)
+    found = [fmean(coordinated(due_s, work_s, hosts, each)) for each in RULES]
+    return f"| {hosts} | {'fixed' if fixed else 'exponential'} | " + " | ".join(f"{each:.3f}" for each in found) + " |"
+
+
+def pause() -> str:
+    """What an engine's pause of two seconds is from when requests were due, and from when they were sent."""
+
+    async def pauses(_engine: NumberEngine, number: int, _now_s: float) -> None:
+        if number == 200:
+            await anyio.sleep(2.0)
+
+    engine = NumberEngine("a", lambda _: 0.01, pauses)
+    run = coordinate([engine], "pull", due_s=[0.1 * number for number in range(400)])[0].run
+    told = figures(run, parse_slo("e2e:p99<1s"))
+    sent_ms = sorted(each.wall_ms for each in run.requests)
+    return (
+        "400 requests, one each 0.1 s, to an engine that takes 10 ms and pauses once for 2 s: from the due time a mean "
+        f"of {told.latencies['e2e_ms']['mean'].value:.0f} ms and a p99 of {told.at_objectives[0]:,.0f} ms; from "
+        f"sending {fmean(sent_ms):.0f} ms and {sent_ms[int(0.99 * len(sent_ms))]:.0f} ms."
+    )
+
+
+def main() -> None:
+    """Print the tables of docs/load.md."""
+    with ProcessPoolExecutor() as workers:
+        print(f"| queue | load | mean wait in theory | found | off | coordinator off the recursion, of {SERVED:,} |")  # noqa: T201
+        print("|---|---:|---:|---:|---:|---:|")  # noqa: T201
+        for row in workers.map(against_theory, product((1, 2, 10), (True, False), LOADS)):
+            print(row, flush=True)  # noqa: T201
+        print(f"\n| hosts | work | {' | '.join(RULES)} |\n|---:|---|---:|---:|---:|")  # noqa: T201
+        for row in workers.map(rules, product((2, 10), (True, False))):
+            print(row, flush=True)  # noqa: T201
+    print(f"\n{pause()}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""How near --rate=find comes to a rate that is known, and how often it claims a gain where there is none.
+
+    tox -e study -- rate_search.py          in virtual time, minutes
+    tox -e study -- rate_search.py live     once over HTTP, on a reference engine and the real clock
+
+A host takes one request at a time and as long for each: an M/D/1 queue, whose waits theory knows (A. K. Erlang, 1909).
+Requests come by chance, to a coordinator as it is measured live, under ``pull``.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+
+from outpace.dispatch import Coordinator, find_strategy
+from outpace.dispatch.ledger import Brake
+from outpace.ground.hosts import Host
+from outpace.ground.records import Run
+from outpace.judge.slo import parse_slo
+from outpace.judge.sustainable import Rate, Search, rate_gain
+from outpace.judge.under_way import START_SHARE
+from outpace.measure.rate_search import RUNS, RateAsked, RateSearch, try_rate
+from outpace.measure.session import Session
+from outpace.measure.worlds import Settings
+from outpace.workload.arrivals import parse_kind
+from outpace.workload.prompts import Generation, workload
+from reference.truth import Truth
+from reference_engine import running
+from virtual import NumberEngine, numbers, run_virtually
+
+SERVICE_S = 1.0
+LIMIT = 4.0
+"""Times the service time, within which so large a share of requests is to be answered:"""
+QUANTILE = 0.95
+SESSIONS = 300
+SEARCHES = 60
+SIZES = ((200, 0.1), (2000, 0.02))
+"""Requests of a run, and within which share a search ends: as it is live, and in a replay."""
+
+
+def kept_at(load: float, limit: float = LIMIT) -> float:
+    """The share of requests that take less than ``limit`` service times at such a load."""
+    waits = limit - 1
+    parts = range(int(waits) + 1)
+    return (1 - load) * sum(
+        (-load * (waits - k)) ** k / math.factorial(k) * math.exp(load * (waits - k)) for k in parts
+    )
+
+
+def load_that_keeps(quantile: float, limit: float = LIMIT) -> float:
+    """The load at which exactly that share does, by bisection."""
+    low, high = 0.0, 0.999
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if kept_at(middle, limit) > quantile else (low, middle)
+    return low
+
+
+OBJECTIVES = parse_slo(f"e2e:p{100 * QUANTILE:g}<{LIMIT * SERVICE_S:g}s")
+TRUTH_PER_S = load_that_keeps(QUANTILE) / SERVICE_S
+
+
+def run_at(rate: float, turn: int, brake: Brake, *, seed: int, requests: int) -> Run:
+    """One run over one host; the same ``seed`` and turn give the same arrivals, but for their rate."""
+    chance = random.Random(1000 * seed + turn)
+    due_s = list(accumulate(chance.expovariate(rate) for _ in range(requests)))
+
+    async def main() -> Run:
+        coordinator = Coordinator({"a": NumberEngine("a", lambda _: SERVICE_S)}, timeout_s=1e6)
+        work, strategy = numbers(0, due_s), find_strategy("pull")
+        return (await coordinator.run("pull", strategy, work, ["a"], cache_key="k", brake=brake)).run
+
+    return run_virtually(main)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to, by how many requests in how many runs."""
+
+    rate: Rate
+    requests: int
+    runs: int
+
+
+def search(seed: int, requests: int, within: float) -> Found:
+    """One whole search, from as far from the truth as a sweep would begin."""
+    found = Search(OBJECTIVES, 0.7 / SERVICE_S, within, RUNS * requests)
+    how = partial(run_at, seed=seed, requests=requests)
+    while (rate := found.next_rate) is not None:
+        found.note(try_rate(rate, len(found.trials), OBJECTIVES, how).trial)
+    return Found(found.found, sum(each.look.requests for each in found.trials), len(found.trials))
+
+
+def answer_at_the_truth(seed: int) -> str:
+    """What one run of a thousand requests answers at the very rate at which the SLO is just kept."""
+    requests = 1000 * START_SHARE // (START_SHARE - 1)
+    how = partial(run_at, seed=seed, requests=requests)
+    return try_rate(TRUTH_PER_S, 0, OBJECTIVES, how).trial.look.answer
+
+
+def session(seed: int) -> bool:
+    """Whether a session claims a gain of a set that is no more than the host alone: the same search, other requests."""
+    ours, alone = (search(seed + apart, *SIZES[0]).rate for apart in (0, 500_000))
+    gain = rate_gain(ours, alone)
+    return gain is not None and gain.low > 1
+
+
+def errors(found: Sequence[Found]) -> str:
+    """How far searches were off, and whether their intervals hold the truth."""
+    off = [each.rate.value / TRUTH_PER_S - 1 for each in found]
+    root = math.sqrt(sum(each * each for each in off) / len(off))
+    held = sum(each.rate.low <= TRUTH_PER_S <= (each.rate.high or math.inf) for each in found)
+    width = sum(math.log((each.rate.high or math.inf) / each.rate.low) for each in found if each.rate.low) / len(found)
+    near = sum(abs(each) <= 0.03 for each in off)
+    spent = sum(each.requests for each in found) / len(found)
+    runs = sum(each.runs for each in found) / len(found)
+    return (
+        f"off by {root:.1%} (root mean square), {near} of {len(found)} within 3 %, interval {width / 2:.1%} to either "
+        f"side holds it in {held} of {len(found)}; {spent:,.0f} requests in {runs:.1f} runs"
+    )
+
+
+def live() -> None:
+    """One search over HTTP and the real clock: 40 ms a request, nine of ten within 160 ms."""
+    work_ms, slo = 40.0, "e2e:p90<0.16s"
+    truth = 60 * load_that_keeps(0.9) / (work_ms / 1000)
+    prompts = workload([f"Count to {number}." for number in range(2, 8)], Generation(max_tokens=8))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Truth(8 / (work_ms - 8) * 1000, 8.0, tokens=8)) as (url,),
+        Session(Settings(hosts=[Host("a", url)], workload=prompts)) as measured,
+    ):
+        asked = RateAsked(parse_kind("poisson"), "poisson", parse_slo(slo), 1000, 0.05)
+        found = RateSearch(measured, ("pull",), asked, report_dir=Path(folder))
+        found.run()
+    for name in ("pull", "best-alone"):
+        rate = found.found(name)
+        print(  # noqa: T201
+            f"{name}: {60 * rate.value:.0f} a minute ({60 * rate.low:.0f} to {60 * (rate.high or math.inf):.0f}), "
+            f"theory {truth:.0f}: off by {60 * rate.value / truth - 1:+.1%}"
+        )
+
+
+def main() -> None:
+    """Print what was found."""
+    if sys.argv[1:] == ["live"]:
+        live()
+        return
+    print(  # noqa: T201
+        f"{100 * QUANTILE:g} % within {LIMIT:g} service times are kept up to a load of {TRUTH_PER_S * SERVICE_S:.4f}."
+    )
+    with ProcessPoolExecutor() as workers:
+        told = Counter(workers.map(answer_at_the_truth, range(400), chunksize=10))
+        print(  # noqa: T201
+            f"1,000 requests at that load are called {', '.join(f'{each} {n / 4:.1f} %' for each, n in told.items())}."
+        )
+        for requests, within in SIZES:
+            seeds = range(10, 10 + SEARCHES)
+            found = list(workers.map(partial(search, requests=requests, within=within), seeds))
+            print(f"Runs of {requests:,} at most, within {within:.0%}: {errors(found)}.")  # noqa: T201
+        claimed = sum(workers.map(session, range(1000, 1000 + SESSIONS), chunksize=5))
+        print(f"A/A: a rate gain is claimed in {claimed} of {SESSIONS} sessions ({claimed / SESSIONS:.1%}).")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
