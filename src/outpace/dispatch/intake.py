@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -36,7 +36,7 @@ class Intake:
         self._to_come = deque(prompts)
         self._come: set[int] = set()
         self.arrived: list[Prompt] = []
-        self.waiting: dict[int, Prompt] = {}
+        self.waiting: OrderedDict[int, Prompt] = OrderedDict()  # the first of a dict is far to find once many are gone
         self._let_in(0.0)
 
     @property
