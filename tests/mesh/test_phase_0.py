@@ -47,7 +47,9 @@ def test_it_is_measured_and_put_beside_the_published_one(mesh: Mesh, tables: Tab
     hosts = told["serial-per-side"]["summary"]["hosts"]
     added = {name: figures["added_latency_ms"] for name, figures in hosts.items()}
     assert PUBLISHED.least_ms is not None
-    assert added["desktop"]["min"] >= 2 * PUBLISHED.least_ms, "a round trip for the connection, and one for the request"
+    # Engines and the relay keep time to about a millisecond.
+    two_trips_ms = 2 * PUBLISHED.least_ms - 1
+    assert added["desktop"]["min"] >= two_trips_ms, "a round trip for the connection, and one for the request"
     head = ("host", "published, mean (range)", "over the mesh, mean (range)", "what it is")
     title = "Added latency by host, serial-per-side (the desktop is 22 ms away, from 13 to 60)"
     shown = {name: "{mean:.1f} ms ({min:.1f} to {max:.1f})".format(**figures) for name, figures in added.items()}
