@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -46,15 +47,17 @@ def test_it_is_measured_and_put_beside_the_published_one(mesh: Mesh, tables: Tab
     assert "all-parallel's gate: " in result
     hosts = told["serial-per-side"]["summary"]["hosts"]
     added = {name: figures["added_latency_ms"] for name, figures in hosts.items()}
+    runs = [each["run"]["requests"] for each in told["serial-per-side"]["rounds"]]
+    added_ms = [each["wall_ms"] - each["server_ms"] for run in runs for each in run if each["host"] == "desktop"]
     assert PUBLISHED.least_ms is not None
-    # Engines and the relay keep time to about a millisecond.
-    two_trips_ms = 2 * PUBLISHED.least_ms - 1
-    assert added["desktop"]["min"] >= two_trips_ms, "a round trip for the connection, and one for the request"
+    # A run's first request has the connection on which the host was knocked at. Clocks are good to a millisecond.
+    assert min(added_ms) >= PUBLISHED.least_ms - 1, "a round trip"
+    assert median(added_ms) >= 2 * PUBLISHED.least_ms - 1, "one for the connection, and one for the request"
     head = ("host", "published, mean (range)", "over the mesh, mean (range)", "what it is")
     title = "Added latency by host, serial-per-side (the desktop is 22 ms away, from 13 to 60)"
     shown = {name: "{mean:.1f} ms ({min:.1f} to {max:.1f})".format(**figures) for name, figures in added.items()}
     tables.add(title, head, ("local / laptop", "27.9 ms (2.2 to 60.4)", shown["laptop"], "the tunnel alone"))
-    twice = "two round trips: llama-server closes a connection after each answer"
+    twice = "two round trips but for a run's first: llama-server closes a connection after each answer"
     tables.add(title, head, ("remote / desktop", "22.4 ms (13.1 to 30.2)", shown["desktop"], twice))
 
 
