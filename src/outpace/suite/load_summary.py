@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,16 +16,22 @@ LATENCIES = (("first token", "ttft_ms"), ("a token", "tpot_ms"), ("whole answer"
 QUANTILES = ("p50", "p95", "p99")
 
 
+def _leads_to_more(reporter: pytest.TerminalReporter, sentence: Iterable[str]) -> bool:
+    """Write ``sentence``, and tell whether more is to follow: with ``-q`` nothing is."""
+    quiet = reporter.verbosity < 0
+    write_wrapped(reporter, "".join(("outpace: " if quiet else "", *sentence)), "", "  ")
+    if not quiet:
+        reporter.write_line("")
+    return not quiet
+
+
 def write_loads(reporter: pytest.TerminalReporter, loads: Sequence[LoadMeasurement]) -> None:
     """Write what ``loads`` tell, the sentence alone with ``-q``; nothing where none was measured."""
     documents = [each.document for each in loads if each.document is not None]
     if not documents:
         return
-    quiet = reporter.verbosity < 0
-    write_wrapped(reporter, "".join(("outpace: " if quiet else "", *load_page.sentence(documents))), "", "  ")
-    if quiet:
+    if not _leads_to_more(reporter, load_page.sentence(documents)):
         return
-    reporter.write_line("")
     for document in documents:
         summary = document["summary"]
         name = "".join(load_page.name_of(document))
@@ -44,11 +50,8 @@ def write_rates(reporter: pytest.TerminalReporter, document: Mapping[str, Any] |
     """Write which rates were found, the sentence alone with ``-q``; nothing where none was searched for."""
     if document is None:
         return
-    quiet = reporter.verbosity < 0
-    write_wrapped(reporter, "".join(("outpace: " if quiet else "", *rate_page.sentence(document))), "", "  ")
-    if quiet:
+    if not _leads_to_more(reporter, rate_page.sentence(document)):
         return
-    reporter.write_line("")
     for found in document["found"]:
         runs = found["trials"]
         overloads = sum(each["overload"] for each in runs)
