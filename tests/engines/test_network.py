@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -162,7 +163,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(talk: Talk, trust: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
+async def served(talk: Talk, trust: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Served]:
     found = Served("")
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,7 +175,7 @@ async def served(talk: Talk, trust: ssl.SSLContext | None = None) -> AsyncIterat
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=trust)
+    server = await asyncio.start_server(handle, "127.0.0.1", port, ssl=trust)
     scheme = "https" if trust else "http"
     found.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     async with server:
@@ -253,6 +254,56 @@ def test_a_kept_connection_that_its_host_has_closed_is_found_out_before_it_is_us
             assert response.content == b"word"
             host.join()
         runner.run(client.aclose())
+
+
+def ending(ended: asyncio.Queue[None], *, under_way: bool) -> Talk:
+    """Answer once, and end the connection without having said so: at once, or when something more was asked."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answering(times=1)(reader, writer)
+        if under_way:
+            await reader.readline()
+        writer.close()
+        ended.put_nowait(None)
+
+    return talk
+
+
+@pytest.mark.parametrize(("under_way", "lost"), [(False, []), (True, [1, 3])])
+def test_no_connection_is_kept_to_a_host_that_ends_each_without_a_word(under_way: bool, lost: list[int]) -> None:
+    async def main() -> None:
+        ended: asyncio.Queue[None] = asyncio.Queue()
+        found = []
+        async with served(ending(ended, under_way=under_way)) as host, using(network()) as client:
+            for turn in range(9):
+                try:
+                    await client.get(host.url)
+                except httpx.TransportError:
+                    found.append(turn)
+                if not under_way:
+                    await ended.get()
+            assert found == lost
+            assert host.connections == 9 - len(lost)
+
+    anyio.run(main)
+
+
+def test_a_host_that_starts_again_has_its_connections_kept_as_before() -> None:
+    async def main() -> None:
+        ended: asyncio.Queue[None] = asyncio.Queue()
+        async with using(network()) as client:
+            async with served(ending(ended, under_way=False)) as host:
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(5):
+                        tasks.start_soon(client.get, host.url)
+                for _ in range(5):
+                    await ended.get()
+            async with served(answering(), port=urlsplit(host.url).port or 0) as host:
+                for _ in range(5):
+                    await client.get(host.url)
+                assert host.connections == 1
+
+    anyio.run(main)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nwo"], ids=["waiting", "reading"])

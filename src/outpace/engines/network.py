@@ -6,6 +6,7 @@ A request goes to the very address that its URL names: no name is looked up, no 
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 from collections import OrderedDict, defaultdict, deque
@@ -22,6 +23,8 @@ from outpace.engines.connection import Connection
 from outpace.engines.path import socket_options
 
 PORTS = {"http": 80, "https": 443}
+ENDED_IN_A_ROW = 2
+"""Kept connections that a host ended before they were used again: from so many on, it is taken to keep none."""
 
 
 class _Place(NamedTuple):
@@ -41,18 +44,24 @@ class Network(httpx.AsyncBaseTransport):
         self._kept: OrderedDict[Connection, tuple[float, _Place]] = OrderedDict()
         """Those that wait for another request, by when they began to and where they lead; the oldest first."""
         self._kept_to: defaultdict[_Place, deque[Connection]] = defaultdict(deque)
+        self._ended: defaultdict[_Place, _Ended] = defaultdict(_Ended)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, and give its answer once its headers are there; raises ``httpx.TransportError``."""
         asked, longest_s = _written(request), request.extensions.get("timeout", {})
         place = _place(request.url, request.extensions.get("sni_hostname"))
-        connection = self._free(place) or await self._connected(place, longest_s.get("connect"))
+        kept, now_s = self._free(place), anyio.current_time()
+        connection = kept or await self._connected(place, longest_s.get("connect"))
         read_s = longest_s.get("read")
         try:
             await connection.ask(asked, write_s=longest_s.get("write"), read_s=read_s)
-        except BaseException:  # a request that is called off leaves its host
+        except BaseException as error:  # a request that is called off leaves its host
+            if kept is not None and isinstance(error, httpx.RemoteProtocolError | httpx.NetworkError):
+                self._ended[place].note(now_s)
             connection.abort()
             raise
+        if kept is not None:
+            self._ended.pop(place, None)
         return httpx.Response(
             connection.status,
             headers=connection.headers,
@@ -72,7 +81,7 @@ class Network(httpx.AsyncBaseTransport):
         """Keep a ``connection`` whose answer was taken, or close it where it is of no more use."""
         now_s = anyio.current_time()
         self._close_old(now_s)
-        if connection.can_be_kept:
+        if connection.can_be_kept and self._ended[place].in_a_row < ENDED_IN_A_ROW:
             self._kept[connection] = now_s, place
             self._kept_to[place].append(connection)
         else:
@@ -93,9 +102,10 @@ class Network(httpx.AsyncBaseTransport):
         kept = self._kept_to[place]
         while kept:
             connection = kept.pop()
-            del self._kept[connection]
+            since_s, _ = self._kept.pop(connection)
             if not connection.is_stale:
                 return connection
+            self._ended[place].note(since_s)
             connection.abort()
         return None
 
@@ -112,6 +122,20 @@ class Network(httpx.AsyncBaseTransport):
                 raise httpx.ConnectError(str(error)) from error
             return connection
         raise httpx.ConnectTimeout("no connection came about in time")
+
+
+class _Ended:
+    """How often in a row a host has ended a connection that was kept to it, before it was used again.
+
+    Some end each after its answer and do not say so; while that end is under way, what is sent to them is lost.
+    """
+
+    in_a_row, _last_s = 0, -math.inf
+
+    def note(self, kept_since_s: float) -> None:
+        """Take note of one; those that were kept at the same time count once, as a host that starts again ends all."""
+        if kept_since_s > self._last_s:
+            self.in_a_row, self._last_s = self.in_a_row + 1, anyio.current_time()
 
 
 class _Body(httpx.AsyncByteStream):
