@@ -169,6 +169,23 @@ def test_a_line_that_is_no_protocol_of_ours_is_blotted_whole() -> None:
     assert _blot_chunks(((0.0, b"S3CRET words\nS3"), (1.0, b"CRET"))) == ((0.0, b"xxxxxxxxxxxx\n"), (1.0, b"xxxxxx"))
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b": S3CRET", b": xxxxxx"),
+        (b"event: error", b"event: error"),
+        (b"event: S3CRET", b"event: xxxxxx"),
+        (b"id: " + b"S3CRET" * 9, b"id: " + b"x" * 54),
+        (b"retry: 3000", b"retry: 3000"),
+        (b"data: S3CRET", b"data: xxxxxx"),
+        (b"data: [DONE]", b"data: [DONE]"),
+        (b'error: {"code":503,"message":"S3CRET"}', b'error: {"code":503,"message":"xxxxxx"}'),
+    ],
+)
+def test_an_event_stays_the_event_that_it_is(line: bytes, kept: bytes) -> None:
+    assert _blot_chunks(((0.0, line + b"\n\n"),)) == ((0.0, kept + b"\n\n"),)
+
+
 def test_what_failed_is_kept_with_its_reason(tmp_path: Path) -> None:
     with ThreadedHosts(ollama("m"), ollama("m", refuses="remote work")) as hosts:
         measure_once = tmp_path / "r.json"

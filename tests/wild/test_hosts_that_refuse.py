@@ -16,6 +16,8 @@ from outpace.measure.measurement import Measurement
 from outpace.measure.session import Session
 from outpace.measure.sweep import sweep, write_capacities
 from outpace.measure.worlds import Settings
+from outpace.recording import har
+from outpace.recording.recording import Scene
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
 
 pytestmark = pytest.mark.quiet
@@ -41,6 +43,17 @@ def test_a_sweep_ends_with_as_many_as_a_host_admits(tmp_path: Path, admits: int,
         assert found.knowledge.of_hosts(swept=True)["a"].limit == admits
     (kept,) = capacity.from_document(capacity.read(tmp_path / "capacity.json"))
     assert (kept.capacity.limit, kept.capacity.reason) == (swept.limit, swept.reason)
+
+
+def test_a_recording_has_no_level_of_more_than_a_host_admits(tmp_path: Path) -> None:
+    file = tmp_path / "recording.json"
+    with ThreadedHosts(ollama_host(works_s=0.05, slots=8, admits=2), ollama_host(slots=8)) as hosts:  # noqa: SIM117
+        with Session(Settings(hosts=hosts.hosts, workload=PROMPTS, record=file)) as found:
+            found.run(Scene("pull", "pull"))
+    admits, takes_all = har.read(file).hosts
+    assert [level.in_flight for level in admits.levels] == [1, 2]
+    assert [level.in_flight for level in takes_all.levels] == [1, 2, 4, 8]
+    assert admits.slots == 2
 
 
 def test_a_host_that_has_no_room_for_a_single_request_cannot_be_swept() -> None:

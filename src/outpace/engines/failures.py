@@ -23,6 +23,8 @@ from outpace.ground.errors import (
 )
 from outpace.ground.hosts import Host
 
+BUSY = frozenset((429, 503))
+"""Statuses of a host that has as much to do as it admits."""
 _NO_MODEL = re.compile(
     r"model\b.{0,80}\b(not found|not loaded|does not exist|unloaded|has crashed)|no models? (is |are )?loaded"
     r"|model_not_found|failed to load model",
@@ -36,7 +38,7 @@ _OWN = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS
 def failure(host: Host, status: int, body: bytes, retry_after_s: float | None = None) -> RequestFailed:
     """What an error with ``status`` means for a request, wherever it was told; ``body`` is what the engine says."""
     said = error_text(body)
-    if status in (429, 503):
+    if status in BUSY:
         return EngineBusy(f"{host.name} is busy (status {status}): {said}", retry_after_s)
     if status >= 500 or status < 400:
         return EngineFailed(f"{host.name} failed (status {status}): {said}")

@@ -16,7 +16,7 @@ RECORDED_LEVELS = (2, 4, 8)
 
 
 def record_capacity(runs: Runs, recorder: Recorder, hosts: Sequence[str], prompts: int) -> None:
-    """Have each of ``hosts`` alone do all ``prompts`` one by one, then several at once."""
+    """Have each of ``hosts`` alone do all ``prompts`` one by one, then several at once, up to what it admits."""
     for host in hosts:
         runs.knock(hosts)
         solo = Scene(BASELINE, f"solo@{host}")
@@ -27,4 +27,5 @@ def record_capacity(runs: Runs, recorder: Recorder, hosts: Sequence[str], prompt
             if in_flight <= prompts:
                 recorder.begin_sweep(host, in_flight)
                 runs.execute("sweep", keep_in_flight(in_flight), [host])
-                recorder.end_sweep(host, in_flight)
+                if not recorder.end_sweep(host, in_flight):
+                    break

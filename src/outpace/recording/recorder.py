@@ -15,6 +15,7 @@ import httpx
 
 from outpace.engines import Engine
 from outpace.engines.client import authority_of
+from outpace.engines.failures import BUSY
 from outpace.ground.records import BestAlone, Run
 from outpace.judge.capacity import Level
 from outpace.recording import fitted_levels
@@ -146,16 +147,21 @@ class Recorder:
         """What passes from now on shows the capacity of ``host`` with ``in_flight`` requests going."""
         self._transport.run = f"sweep@{host}*{in_flight}"
 
-    def end_sweep(self, host: str, in_flight: int) -> None:
-        """Keep what the sweep showed; its exchanges are not needed any further."""
+    def end_sweep(self, host: str, in_flight: int) -> bool:
+        """Keep what the sweep showed, and say whether the host admitted so many; its exchanges are not needed further.
+
+        Where it refused some, what was answered was not so many at once: that is no level.
+        """
         name, self._transport.run = f"sweep@{host}*{in_flight}", None
         passed = self._passed()
         swept = [each for each in passed if each.run == name]
         self._exchanges += [each for each in passed if each.run != name]
-        if found := fitted_levels.level(in_flight, swept):
+        admitted = not any(each.status in BUSY for each in swept)
+        if admitted and (found := fitted_levels.level(in_flight, swept)):
             self._levels.setdefault(host, []).append(found)
         self._slots[host] = max(self._slots.get(host, 1), fitted_levels.slots(swept))
         self._fitted_to = 0
+        return admitted
 
     def close(self) -> None:
         """The session is over; raises ``OSError`` where the file cannot be written."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
+from outpace.engines.sse import DONE
 from outpace.recording.recording import Exchange, Recording
 from outpace.workload.prompts import workload
 
@@ -14,6 +16,8 @@ _HARMLESS = frozenset(
     | {"system_fingerprint", "service_tier", "code"}
 )
 """Fields whose text says nothing of prompts or answers; any other text is blotted out."""
+_FIELD = re.compile(rb"(?:data|error|event|id|retry)?: ?")
+"""What a line of a server-sent event begins with; without a name it is a comment."""
 
 
 def redacted(recording: Recording) -> Recording:
@@ -55,16 +59,20 @@ def _blot_chunks(chunks: tuple[tuple[float, bytes], ...]) -> tuple[tuple[float, 
 
 
 def _blot_line(line: bytes) -> bytes:
-    prefix = next((each for each in (b"data: ", b"data:") if line.startswith(each)), b"")
-    data = line[len(prefix) :].strip()
-    if not line.strip() or data == b"[DONE]":
+    if not line.strip():
         return line
+    if not (field := _FIELD.match(line)):
+        return _blotted(line)
+    head, value = field[0], line[field.end() :]
+    return line if value.strip() in (DONE, b"error") else head + _blotted(value)
+
+
+def _blotted(text: bytes) -> bytes:
     try:
-        found = json.loads(data)
+        found = json.loads(text)
     except (ValueError, RecursionError):
-        return b":" + b"x" * (len(line) - 1) if line.startswith(b":") else b"x" * len(line)
-    blotted = json.dumps(_blot_value(found), ensure_ascii=False, separators=(",", ":"))
-    return prefix + blotted.encode("utf-8", "replace")
+        return b"x" * len(text)
+    return json.dumps(_blot_value(found), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _blot_value(value: Any, key: str = "") -> Any:
