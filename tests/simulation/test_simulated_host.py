@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from outpace.simulation.simulated_host import SimulatedHost, Work
+from outpace.simulation.simulated_host import SimulatedHost
+from outpace.simulation.slots import Work
 from virtual import run_virtually
 
 CURVES = {

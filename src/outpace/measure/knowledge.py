@@ -46,7 +46,11 @@ class Knowledge:
 
     def learn_lengths(self, run: Run) -> None:
         """Take note of how long the answers of ``run`` are."""
-        self._tokens.update({each.prompt: each.output_tokens for each in run.requests if each.output_tokens})
+        self.learn_tokens({each.prompt: each.output_tokens for each in run.requests if each.output_tokens})
+
+    def learn_tokens(self, tokens: Mapping[int, int]) -> None:
+        """Take note of how many tokens prompts are answered by."""
+        self._tokens.update(tokens)
 
     def learn_speeds(self, run: Run, baseline: Run, hosts: Mapping[str, HostSpeed]) -> None:
         """Take note of what a round shows of the hosts' speeds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -33,7 +34,7 @@ from outpace.measure.lag import traced_by
 from outpace.measure.recorded_capacity import record_capacity
 from outpace.measure.runs import Runs, run_in
 from outpace.measure.warm_up import WarmUp
-from outpace.measure.worlds import Settings, open_world
+from outpace.measure.worlds import Settings, entry_of, open_world
 from outpace.recording.recording import Scene
 from outpace.report import document
 from outpace.simulation.acting_faults import ActingFaults
@@ -184,11 +185,20 @@ class Session:
         concerned = self._concerned(strategy).items()
         return list(dict.fromkeys(said for name, engine in concerned for said in engine.noticed.in_words(name)))
 
-    def run_alone(self, host: str, in_flight: int, turn: int = 0, strategy: str = ALONE) -> Run:
-        """Run the workload on ``host`` with so many in flight, to see whether it is the best alone."""
+    def run_alone(self, host: str, in_flight: int, turn: int = 0, strategy: str = ALONE) -> float:
+        """What the workload takes on ``host`` with so many in flight, in ms; without end where that leaves prompts.
+
+        Of a host that is a model it is reckoned, where that is sure to find what a run would.
+        """
         if self.world.recorder is None:  # what is tried belongs to no round
             self.world.begin(Scene(strategy, "best-alone", turn, "alone"))
-        return self._alone(host, in_flight, strategy).run
+        foretold = self._wait(self.world.foretell(self.engines[host], in_flight)) if strategy == ALONE else None
+        if foretold is not None:
+            self.knowledge.learn_tokens(foretold.tokens)
+            return foretold.makespan_ms
+        run = self._alone(host, in_flight, strategy).run
+        self.knowledge.learn_lengths(run)
+        return math.inf if run.failed else run.makespan_ms
 
     def _alone(self, host: str, in_flight: int, strategy: str) -> Outcome:
         """The whole workload on one host."""
@@ -227,7 +237,7 @@ class Session:
         """Where a report of ``strategy`` comes from; a router stands behind the hosts that it spreads over."""
         if strategy not in self.routers:
             return self.origin
-        return replace(self.origin, hosts=(*self.origin.hosts, _entry(self.routers[strategy])))
+        return replace(self.origin, hosts=(*self.origin.hosts, entry_of(self.routers[strategy])))
 
     def _warming(self, engines: Mapping[str, Engine]) -> WarmUp:
         settings = self.settings
@@ -280,21 +290,9 @@ class Session:
         return tuple(sorted(found, key=lambda host: host != self.settings.baseline))
 
     def _origin(self) -> document.Origin:
-        hosts = tuple(_entry(self.engines[host]) for host in self.ordered)
+        hosts = tuple(entry_of(self.engines[host]) for host in self.ordered)
         return document.Origin(self.world.created, self.world.source, hosts, self.settings.workload, self.world.machine)
 
 
 def _here() -> tuple[int, int]:
     return os.getpid(), threading.get_ident()
-
-
-def _entry(engine: Engine) -> document.HostEntry:
-    identity = engine.identity
-    return document.HostEntry(
-        engine.host.name,
-        engine.host.url,
-        identity.engine,
-        identity.version,
-        engine.model,
-        identity.models.get(engine.model),
-    )

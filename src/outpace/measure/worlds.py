@@ -25,10 +25,11 @@ from outpace.judge.capacity import Capacity, classify
 from outpace.measure.real_clock import RealLoop
 from outpace.recording.recorder import Recorder, RecordingTransport
 from outpace.recording.recording import RecordedHost, Recording, Scene
-from outpace.report.document import this_machine
+from outpace.report.document import HostEntry, this_machine
 from outpace.simulation.acting_faults import ActingFaults
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.fault_schedule import Fault
+from outpace.simulation.foretold import Foretold, alone
 from outpace.simulation.host_model import HostModel
 from outpace.simulation.simulated_engine import SimulatedEngine, Stage
 from outpace.workload.prompts import Workload, workload
@@ -95,6 +96,10 @@ class World(Protocol):
 
     def recorded_makespan_ms(self, scene: Scene, hosts: Sequence[str]) -> float | None:
         """What the run that ``scene`` replays took when it was recorded, None where it was not."""
+        ...
+
+    async def foretell(self, engine: Engine, in_flight: int) -> Foretold | None:
+        """What the workload would take at ``engine`` alone, so many in flight, where that can be said without a run."""
         ...
 
 
@@ -169,6 +174,10 @@ class LiveWorld:
         """A live run replays nothing."""
         return None
 
+    async def foretell(self, _engine: Engine, _in_flight: int) -> Foretold | None:
+        """What a live engine takes is to be seen."""
+        return None
+
 
 class ReplayedWorld:
     """The hosts of a recording under the virtual clock: two replays are equal to the last digit, everywhere."""
@@ -209,9 +218,28 @@ class ReplayedWorld:
         """What the same run took when it was recorded."""
         return self._recording.makespan_ms(scene, tuple(hosts))
 
+    async def foretell(self, engine: Engine, in_flight: int) -> Foretold | None:
+        """What its model says."""
+        if not isinstance(engine, SimulatedEngine):
+            return None
+        return await alone(engine, self._settings.workload, in_flight, self._settings.timeout_s)
+
 
 def _nowhere(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("a replay has no network", request=request)
+
+
+def entry_of(engine: Engine) -> HostEntry:
+    """What a report says of the host of ``engine``."""
+    identity = engine.identity
+    return HostEntry(
+        engine.host.name,
+        engine.host.url,
+        identity.engine,
+        identity.version,
+        engine.model,
+        identity.models.get(engine.model),
+    )
 
 
 def as_recorded(host: RecordedHost) -> Host:

@@ -145,6 +145,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             heapify(timers)
             self._cancelled = 0
 
+    def move_to(self, when_s: float) -> None:
+        """Let the clock be at ``when_s``, for what happens until then has been reckoned and need not be awaited."""
+        self._jumping.now = when_s
+
     def jump(self, seconds: float) -> None:
         """Let the clock jump forward, as that of a machine that was asleep does."""
         self._jumping.now += seconds

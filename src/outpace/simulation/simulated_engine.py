@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import anyio
 
 from outpace.engines import Completion
-from outpace.engines.base import SpeakingEngine, Stream
+from outpace.engines.base import SpeakingEngine
 from outpace.ground.errors import (
     AnswerUnreadable,
     BodyCut,
@@ -28,11 +28,12 @@ from outpace.ground.errors import (
 from outpace.recording.recording import Scene
 from outpace.simulation.acting_faults import ERROR, ActingFaults, Harm, Way, whole_seconds
 from outpace.simulation.host_model import Answer, HostModel
-from outpace.simulation.simulated_host import SimulatedHost, Work
+from outpace.simulation.script import Script, read
+from outpace.simulation.simulated_host import SimulatedHost
+from outpace.simulation.slots import Work
 from outpace.simulation.told_times import restamped
 from outpace.workload.prompts import Generation
 
-ANY_SIZE = 1 << 62
 ANSWERS_KEPT = 1_000
 """Of one host in one scene: of the same prompt asked again the answer is known; a million of them are not kept."""
 NOT_RECORDED = "this prompt is not in the recording"
@@ -48,26 +49,8 @@ class Stage:
         self.index = {text: index for index, text in reversed(list(enumerate(texts)))}
         self.faults = faults
         self.scene = Scene()
-        self.scripts: dict[tuple[object, ...], _Script] = {}
+        self.scripts: dict[tuple[object, ...], Script] = {}
         """What was read, by what was read: hosts that say the same share it."""
-
-
-@dataclass
-class _Script:
-    """What an answer says, piece by piece as it arrives: ``stream`` has taken all of it in."""
-
-    stream: Stream
-    pieces: tuple[int, ...]
-    """How many pieces of text each holds."""
-    empty: tuple[bool, ...]
-    """Whether each holds nothing at all."""
-    failed: RequestFailed | None
-    """What is wrong with the last of them, if that cannot be read."""
-    first: int | None = field(init=False)
-    """The first that holds text."""
-
-    def __post_init__(self) -> None:
-        self.first = next((at for at, pieces in enumerate(self.pieces) if pieces), None)
 
 
 class SimulatedEngine:
@@ -79,12 +62,12 @@ class SimulatedEngine:
         self.host, self.identity, self.model = speaks.host, speaks.identity, speaks.model
         self.noticed = speaks.noticed
         self._speaks, self._model, self._stage, self._timeout_s = speaks, model, stage, timeout_s
-        self._trip_s = model.host.round_trip_ms / 1000
+        self.trip_s = model.host.round_trip_ms / 1000
         self._simulated: SimulatedHost | None = None
-        self._scripts: dict[tuple[object, ...], _Script] = {}
-        self._known: dict[Scene, dict[int, tuple[Answer, _Script, tuple[float, ...]]]] = {}
+        self._scripts: dict[tuple[object, ...], Script] = {}
+        self._known: dict[Scene, dict[int, tuple[Answer, Script, tuple[float, ...]]]] = {}
         self._scene: Scene | None = None
-        self._of_scene: dict[int, tuple[Answer, _Script, tuple[float, ...]]] = {}
+        self._of_scene: dict[int, tuple[Answer, Script, tuple[float, ...]]] = {}
 
     @property
     def server_includes_queue(self) -> bool:
@@ -100,13 +83,20 @@ class SimulatedEngine:
         """A recording holds nobody else's requests."""
         return None
 
+    def foretell(self, prompt: str, settings: Generation) -> tuple[float, int | None]:
+        """The work of its answer to ``prompt``, in ms, and the tokens told of it; raises ``RequestFailed``."""
+        if (index := self._stage.index.get(prompt)) is None:
+            raise self._not_recorded()
+        answer, script, _ = self._answer(index)
+        return answer.work_ms, script.tokens(settings)
+
     async def ping(self) -> None:
         """Exchange a cheap request. Raises ``RequestFailed``."""
         try:
             with anyio.fail_after(self._timeout_s):
                 way = self._way(self._timeout_s)
                 if way is None:
-                    await asyncio.sleep(self._trip_s)
+                    await asyncio.sleep(self.trip_s)
                 else:
                     await self._ping_over(way)
         except TimeoutError:
@@ -121,12 +111,12 @@ class SimulatedEngine:
         if (way := self._way()) is not None:
             return await self._generate_over(way, index, settings, began_s, heard)
         if index is None:
-            await asyncio.sleep(self._trip_s)
+            await asyncio.sleep(self.trip_s)
             raise self._not_recorded()
         answer, script, marks_ms = self._answer(index)
         listens = heard is not None or script.failed is not None
         first = script.first or 0
-        work = self._at_host().send(marks_ms, told=listens, noted=first)
+        work = self.at_host().send(marks_ms, told=listens, noted=first)
         try:
             if listens:
                 for told, pieces in zip(work.told, script.pieces, strict=False):
@@ -136,23 +126,23 @@ class SimulatedEngine:
                     raise script.failed.with_traceback(None)
             await work.done
         finally:
-            self._at_host().leave(work)
+            self.at_host().leave(work)
         if listens:
             _say(script.pieces[-1], heard)
         if script.failed:
             raise script.failed.with_traceback(None)
         reached_s = None if script.first is None else work.reached_s[first]
-        first_s = None if reached_s is None else reached_s + self._trip_s / 2
+        first_s = None if reached_s is None else reached_s + self.trip_s / 2
         return self._completion(answer, script, work, settings, began_s, first_s)
 
     def _completion(
-        self, answer: Answer, script: _Script, work: Work, settings: Generation, began_s: float, first_s: float | None
+        self, answer: Answer, script: Script, work: Work, settings: Generation, began_s: float, first_s: float | None
     ) -> Completion:
         stretch = work.worked_ms / answer.recorded_ms
         told = restamped(script.stream.told, self._model.host.protocol, queue_ms=work.queue_ms, stretch=stretch)
         return script.stream.again(told, settings, began_s, first_s)
 
-    def _answer(self, prompt: int) -> tuple[Answer, _Script, tuple[float, ...]]:
+    def _answer(self, prompt: int) -> tuple[Answer, Script, tuple[float, ...]]:
         """What is answered to a prompt in the scene, what that says, and when its pieces are due, in ms of work."""
         if self._scene is not self._stage.scene:
             self._scene = self._stage.scene
@@ -165,34 +155,20 @@ class SimulatedEngine:
             self._of_scene[prompt] = answer, self._script(answer), marks_ms
         return self._of_scene[prompt]
 
-    def _script(self, answer: Answer) -> _Script:
+    def _script(self, answer: Answer) -> Script:
         pieces = (answer.head, *(piece for _, piece in answer.middle), answer.rest + answer.told)
         key = (self._model.host.protocol, self._model.host.engine, *pieces)
         if key not in self._scripts:
-            script = self._stage.scripts.get(key) or self._read(pieces)
+            script = self._stage.scripts.get(key) or read(self._speaks, pieces)
             if not script.failed:  # what is wrong names the host
                 self._stage.scripts[key] = script
             self._scripts[key] = replace(script, stream=script.stream.spoken_by(self._speaks))
         return self._scripts[key]
 
-    def _read(self, pieces: Sequence[bytes]) -> _Script:
-        stream = self._speaks.listen(Generation(), None, ANY_SIZE)
-        found: list[int] = []
-        failed: RequestFailed | None = None
-        for piece in pieces:
-            before = stream.pieces
-            try:
-                stream.feed(piece)
-            except RequestFailed as error:
-                failed = error
-            found.append(stream.pieces - before)
-            if failed:
-                break
-        return _Script(stream, tuple(found), tuple(not piece for piece in pieces), failed)
-
-    def _at_host(self) -> SimulatedHost:
+    def at_host(self) -> SimulatedHost:
+        """Its host, as it is in the loop that runs."""
         if self._simulated is None:  # it belongs to the loop that runs
-            self._simulated = SimulatedHost(self._model.host.slots, self._model.speed, self._trip_s)
+            self._simulated = SimulatedHost(self._model.host.slots, self._model.speed, self.trip_s)
         return self._simulated
 
     def _not_recorded(self) -> RequestRefused:
@@ -210,7 +186,7 @@ class SimulatedEngine:
             with way.hurried():
                 if await way.ask():
                     return
-                await asyncio.sleep(self._trip_s)
+                await asyncio.sleep(self.trip_s)
                 await way.arrive(way.now())
             answering = True
             if way.acting("endless"):
@@ -237,11 +213,11 @@ class SimulatedEngine:
                     said = f"{self.host.name} is busy (status 503): busy on purpose"
                     raise EngineBusy(said, whole_seconds(busy))
                 if prompt is None:
-                    await asyncio.sleep(self._trip_s)
+                    await asyncio.sleep(self.trip_s)
                     raise self._not_recorded()
                 answer, script, marks_ms = self._answer(prompt)
-                work = self._at_host().send(marks_ms, told=True, noted=script.first or 0)
-                await asyncio.sleep(self._trip_s / 2)
+                work = self.at_host().send(marks_ms, told=True, noted=script.first or 0)
+                await asyncio.sleep(self.trip_s / 2)
                 await way.arrive(way.now())
             answering = True
             first_s = await self._hear_over(way, work, script, heard)
@@ -250,9 +226,9 @@ class SimulatedEngine:
             raise self._failed(harm, answering=answering) from None
         finally:
             if work is not None:
-                self._at_host().leave(work)
+                self.at_host().leave(work)
 
-    async def _hear_over(self, way: Way, work: Work, script: _Script, heard: Callable[[], None] | None) -> float | None:
+    async def _hear_over(self, way: Way, work: Work, script: Script, heard: Callable[[], None] | None) -> float | None:
         """Hear an answer that comes over a faulty way; gives when its first text came."""
         first_s: float | None = None
         name = self.host.name

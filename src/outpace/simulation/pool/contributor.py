@@ -15,7 +15,8 @@ from outpace.ground.errors import BodyCut, ConnectFailed, PathLost
 from outpace.ground.hosts import Host
 from outpace.simulation.pool.machine import Machine
 from outpace.simulation.pool.presence import Churn, Leaving, Spans
-from outpace.simulation.simulated_host import SimulatedHost, Work
+from outpace.simulation.simulated_host import SimulatedHost
+from outpace.simulation.slots import Work
 from outpace.workload.prompts import Generation
 
 IDENTITY = Identity("simulated", "none", None, {"simulated": None})
