@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL, Interval, median_interval
+from outpace.judge.stats import ROUNDS_FOR_AN_INTERVAL, Interval, median_interval, students_t
 
 ratios = st.floats(min_value=0.01, max_value=100.0)
 samples = st.lists(ratios, min_size=1, max_size=15)
@@ -112,3 +112,18 @@ def test_equal_values_have_an_interval_of_one_point(value, count):
 def test_what_has_no_interval_is_refused(values: list[float], confidence: float) -> None:
     with pytest.raises(ValueError, match="no values, or a confidence"):
         median_interval(values, confidence)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "freedom", "deviations"),
+    [
+        (0.95, 1, 12.7062),
+        (0.95, 2, 4.3027),
+        (0.95, 5, 2.5706),
+        (0.99, 10, 3.1693),
+        (0.95, 19, 2.0930),
+        (0.95, 120, 1.9799),
+    ],
+)
+def test_students_t_is_as_its_tables_have_it(confidence: float, freedom: int, deviations: float) -> None:
+    assert students_t(confidence, freedom) == pytest.approx(deviations, abs=1e-4)

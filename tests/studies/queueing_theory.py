@@ -1,26 +1,27 @@
 """Simulated loads against queueing theory, and what a pause is to whom: ``tox -e study -- queueing_theory.py``.
 
-The coordinator serves the first arrivals; each of their waits is held against the recursion of one queue before all
-hosts, which goes on with as many requests as it takes to meet theory.
+The coordinator serves arrivals whose waits are held, one by one, against the recursion of one queue before all hosts;
+that recursion over many queues side by side has as many requests as it takes to meet theory.
 """
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from statistics import fmean
 
 import anyio
-import numpy as np
 
 from outpace.judge.load import figures
 from outpace.judge.slo import parse_slo
-from queueing import coordinated, draws, mean_wait, waits, waits_of_one
+from queueing import coordinated, draws, mean_wait, mean_waits, waits
 from virtual import NumberEngine, coordinate
 
 LOADS = (0.3, 0.6, 0.9)
 SERVED = 3_000
-REQUESTS = {1: 40_000_000, 2: 4_000_000, 10: 6_000_000}
+REQUESTS = 120_000
+"""Of each of four thousand queues."""
 RULES = ("pull", "least-in-flight", "random")
 
 
@@ -32,16 +33,14 @@ def against_theory(case: tuple[int, bool, float]) -> str:
         abs(one - other)
         for one, other in zip(coordinated(due_s, work_s, servers), waits(due_s, work_s, servers), strict=True)
     )
-    if servers == 1:
-        chance = np.random.default_rng(7)
-        come = np.cumsum(chance.exponential(1 / load, REQUESTS[1]))
-        work = np.ones_like(come) if fixed else chance.exponential(1.0, come.size)
-        found = float(waits_of_one(come, work).mean())
-    else:
-        found = fmean(waits(*draws(load, servers, REQUESTS[servers], fixed=fixed), servers))
+    found = mean_waits(load, servers, fixed=fixed, requests=REQUESTS)
     truth = mean_wait(load, servers, fixed=fixed)
     name = f"M/{'D' if fixed else 'M'}/{servers}"
-    return f"| {name} | {load} | {truth:.5f} | {found:.5f} | {found / truth - 1:+.2%} | {1e6 * off:.2f} µs |"
+    apart = 1.96 * found.std() / math.sqrt(found.size) / truth
+    return (
+        f"| {name} | {load} | {truth:.5f} | {found.mean():.5f} | {found.mean() / truth - 1:+.2%} ± {apart:.2%} "
+        f"| {1e6 * off:.2f} µs |"
+    )
 
 
 def rules(case: tuple[int, bool]) -> str:

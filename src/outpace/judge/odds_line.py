@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outpace.judge.quantiles import Kept
+from outpace.judge.stats import students_t
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ CAUTION = 1.5
 """So many times the variance that trials show is allowed for: they are few, and requests that wait together are alike
 over longer stretches than those beside each other tell. tests/studies/rate_search.py holds it against known rates."""
 LEAST_CHANCE = 1e-6
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,9 @@ def where_kept(points: Sequence[Point], quantile: float, below: float = math.inf
     for _ in range(2):
         profile = likelihoods(roots).max(axis=1)
         profile -= profile.max()
-        inside = np.flatnonzero(profile >= -spread * _students_t(free) ** 2 / 2)
+        inside = np.flatnonzero(profile >= -spread * students_t(CONFIDENCE, free) ** 2 / 2)
         low, high = roots[max(0, inside[0] - 1)], roots[min(ROOTS - 1, inside[-1] + 1)]
         weights = np.exp(profile)  # as if requests were independent: near the best, and midway between what is as good
         value = float((weights * roots).sum() / weights.sum())
         roots = np.linspace(low, high, ROOTS)
     return math.exp(value), math.exp(low), math.exp(high)
-
-
-def _students_t(free: int) -> float:
-    """Student's t for 95 % and so many degrees of freedom, within 1 % from four on (R. A. Fisher's expansion)."""
-    z = 1.959964
-    return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)

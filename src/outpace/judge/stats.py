@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
@@ -98,13 +99,23 @@ def chosen_interval(values: Sequence[float], among: int, confidence: float = 0.9
     each = 1 - (1 - confidence) / among
     found, freedom = rounds_interval(values, each), len(values) - 1
     if found.confidence is not None and found.confidence < each:
-        found = _widened(found, _student(each, freedom) / _student(found.confidence, freedom))
+        found = _widened(found, students_t(each, freedom) / students_t(found.confidence, freedom))
     return replace(found, confidence=confidence)
 
 
 def rounds_to_choose(among: int, confidence: float = 0.95) -> int:
     """How many rounds it takes until ``chosen_interval`` holds whatever the distribution."""
     return next(n for n in range(ROUNDS_FOR_AN_INTERVAL, 1000) if _holds(1, n) >= 1 - (1 - confidence) / among)
+
+
+@lru_cache(maxsize=512)
+def students_t(confidence: float, freedom: int) -> float:
+    """How many standard errors Student's t of so much ``freedom`` keeps within in ``confidence`` of all samples."""
+    low, high = 0.0, 1e6
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
+    return high
 
 
 def _holds(k: int, n: int) -> float:
@@ -155,15 +166,6 @@ def _widened(found: Interval, by: float) -> Interval:
     else:
         low, high = (found.median + (end - found.median) * by for end in (found.low, found.high))
     return Interval(found.median, low, high, found.confidence)
-
-
-def _student(confidence: float, freedom: int) -> float:
-    """How many standard errors Student's t keeps within in ``confidence`` of all samples."""
-    low, high = 0.0, 1e6
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
-    return high
 
 
 def _within(t: float, freedom: int) -> float:
