@@ -1,4 +1,7 @@
-"""Simulated loads against queueing theory, and what a pause is to whom: ``tox -e study -- queueing_theory.py``.
+"""Loads against queueing theory, and what a pause is to whom.
+
+    tox -e study -- queueing_theory.py          in virtual time, minutes
+    tox -e study -- queueing_theory.py live     over HTTP, on reference engines and the real clock, five minutes
 
 The coordinator serves arrivals whose waits are held, one by one, against the recursion of one queue before all hosts;
 that recursion over many queues side by side has as many requests as it takes to meet theory.
@@ -7,21 +10,33 @@ that recursion over many queues side by side has as many requests as it takes to
 from __future__ import annotations
 
 import math
+import sys
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
+from pathlib import Path
 from statistics import fmean
 
 import anyio
 
+from outpace.ground.hosts import Host
 from outpace.judge.load import figures
 from outpace.judge.slo import parse_slo
+from outpace.measure.load import Load, LoadMeasurement
+from outpace.measure.session import Session
+from outpace.measure.worlds import Settings
+from outpace.workload.arrivals import arriving, parse
+from outpace.workload.prompts import Generation, workload
 from queueing import coordinated, draws, mean_wait, mean_waits, waits
+from reference.truth import Truth
+from reference_engine import running
 from virtual import NumberEngine, coordinate
 
 LOADS = (0.3, 0.6, 0.9)
 SERVED = 3_000
 REQUESTS = 120_000
 """Of each of four thousand queues."""
+LIVE_MS, LIVE_REQUESTS = 100.0, 700
 RULES = ("pull", "least-in-flight", "random")
 
 
@@ -69,8 +84,34 @@ def pause() -> str:
     )
 
 
+def live(hosts: int) -> str:
+    """One row: what answers of so many reference engines took on average at half their load, and theory's figure."""
+    prompts = workload([f"Count to {number}." for number in range(2, 8)], Generation(max_tokens=8))
+    asked = f"poisson:{500 * hosts / LIVE_MS:g}/s"
+    work = arriving(prompts, parse(asked), seed=7, requests=LIVE_REQUESTS * hosts)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(*hosts * [Truth(1000 / (LIVE_MS / 10), 2 * LIVE_MS / 10, tokens=8)]) as urls,
+        Session(
+            Settings(hosts=[Host(f"h{place}", url) for place, url in enumerate(urls)], workload=prompts)
+        ) as session,
+    ):
+        measured = LoadMeasurement(session, "pull", Load(asked, work), report_dir=Path(folder))
+        measured.prepare()
+        measured.run()
+        found = measured.figures()
+    mean, truth = found.latencies["e2e_ms"]["mean"], LIVE_MS * (1 + mean_wait(0.5, hosts, fixed=True))
+    told = f"{mean.value:.1f} ms ({mean.low:.1f} to {mean.high:.1f})"
+    return f"| M/D/{hosts} | {found.requests:,} | {truth:.1f} ms | {told} | {found.void or found.steady} |"
+
+
 def main() -> None:
     """Print the tables of docs/load.md."""
+    if sys.argv[1:] == ["live"]:
+        print("| queue | requests | mean E2E in theory | found | |\n|---|---:|---:|---:|---|")  # noqa: T201
+        for hosts in (1, 2):
+            print(live(hosts), flush=True)  # noqa: T201
+        return
     with ProcessPoolExecutor() as workers:
         print(f"| queue | load | mean wait in theory | found | off | coordinator off the recursion, of {SERVED:,} |")  # noqa: T201
         print("|---|---:|---:|---:|---:|---:|")  # noqa: T201
