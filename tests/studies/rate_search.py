@@ -154,7 +154,7 @@ def live() -> None:
         took = sum(each.makespan_ms for each in subject.made) / 1000
         print(  # noqa: T201
             f"{kind}: {60 * rate.value:.0f} a minute ({60 * rate.low:.0f} to {60 * (rate.high or math.inf):.0f}), "
-            f"known {truth:.0f}: off by {60 * rate.value / truth - 1:+.1%}; {sent:,} requests, {len(subject.made)} runs, "
+            f"known {truth:.0f}: off by {60 * rate.value / truth - 1:+.1%}; {sent:,} sent, {len(subject.made)} runs, "
             f"{took:.0f} s, void {sum(each.trial.void is not None for each in subject.made)}",
             flush=True,
         )
