@@ -22,7 +22,7 @@ PROMPT = asking(50, 21)
 
 
 def contributor(spans: list[tuple[float, float]] = [ALWAYS], leaving: Leaving = "cuts") -> Contributor:  # noqa: B006
-    return Contributor("a", MACHINE, Churn(leaving=((leaving, 1.0),)), iter(spans), random.Random(0))
+    return Contributor("a", MACHINE, Churn(leaving=((leaving, 1.0),)), iter(spans), "seed")
 
 
 def test_alone_it_takes_what_its_machine_takes():

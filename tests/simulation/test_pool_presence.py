@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outpace.simulation.pool.draws import Draw, draw_of
-from outpace.simulation.pool.presence import Churn, Day, Outages, Sessions, Trace, both, within_s
+from outpace.simulation.pool.presence import Churn, Day, DrawnAgain, Outages, Sessions, Trace, both, within_s
 
 DAY_S = 86400.0
 EVENINGS = Day(18.0, 23.0, (0.0, 9.0, -8.0), 12.0)
@@ -34,6 +34,15 @@ def test_spans_come_one_after_another_and_last_for_some_time(sessions, day, outa
     assert found[0][0] >= 0.0
     assert all(from_s < until_s for from_s, until_s in found)
     assert all(before[1] <= after[0] for before, after in pairwise(found))
+
+
+@given(st.sampled_from(PARTS), st.sampled_from([EVENINGS, None]), st.integers(0, 99))
+def test_spans_that_are_drawn_again_are_the_same(sessions, day, seed):
+    churn = Churn(sessions, day)
+    again = DrawnAgain(lambda: churn.spans(random.Random(seed)))
+    assert list(islice(again, 50)) == list(islice(churn.spans(random.Random(seed)), 50))
+    few = [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)]
+    assert list(DrawnAgain(lambda: iter(few))) == few
 
 
 @pytest.mark.parametrize("churn", [Churn(part, day) for part in PARTS for day in (EVENINGS, None)], ids=str)

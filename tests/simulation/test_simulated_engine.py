@@ -57,7 +57,7 @@ def agree(recording: Recording, strategies: Sequence[str], times: int = 1, **ask
     for mine, other in zip(ours[0], theirs[0], strict=True):
         assert mine.answers == other.answers
         assert mine.run.makespan_ms == other.run.makespan_ms
-        assert [vars(each) for each in mine.run.requests] == [vars(each) for each in other.run.requests]
+        assert mine.run.requests == other.run.requests
         assert mine == other
     assert ours[1] == theirs[1]
     return ours[0]

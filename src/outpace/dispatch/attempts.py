@@ -25,7 +25,7 @@ class Attempts:
     def __init__(self, setup: Setup, health: Health, signals: Signals) -> None:
         self._setup, self._health, self._signals = setup, health, signals
         self._ledger, self._clock = setup.ledger, setup.ledger.clock
-        self._patience = Patience(setup.timeout_s, setup.tasks)
+        self._patience = Patience(setup.timeout_s)
         self._gauges = {host: Gauge() for host in setup.engines}
         self._under_way: dict[int, list[Attempt]] = {}
         self._tried: Counter[tuple[int, str]] = Counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,16 +74,20 @@ class Health:
         """Each host's state; who asks for it often asks here."""
         self.resting: set[str] = set()
         """Who gets no prompt for now, as it changes."""
-        self._standing: list[str] | None = None
+        self._standing = list(engines)
+        self._places = {host: place for place, host in enumerate(engines)}
+        self._loop = asyncio.get_running_loop()
+        self._rested: list[str] = []
+        """Those whose pause is over."""
+        self._woken: asyncio.Future[None] = self._loop.create_future()
+        self._looks = False
 
     def __getitem__(self, host: str) -> HostHealth:
         return self.hosts[host]
 
     @property
     def standing(self) -> Sequence[str]:
-        """Who may get prompts now, in the order of ``engines``."""
-        if self._standing is None:  # far more prompts come than hosts do
-            self._standing = [host for host, health in self.hosts.items() if not health.resting]
+        """Who may get prompts, in the order of ``engines``, as it changes."""
         return self._standing
 
     def is_hopeless(self, host: str) -> bool:
@@ -94,31 +100,61 @@ class Health:
         if health.resting:  # another request of this host failed before; one who wakes it is enough
             health.down = health.down or down
             return
+        if not self._looks:
+            self._looks = True
+            self._tasks.start_soon(self._look)
         self.resting.add(host)
-        self._standing = None
-        self._tasks.start_soon(self._wake, host, health.rest(down=down, asked_s=asked_s))
+        del self._standing[self._place_among_standing(host)]
+        self._look_later(host, health.rest(down=down, asked_s=asked_s))
         self._changed(host)
 
-    async def _wake(self, host: str, pause_s: float) -> None:
-        health = self.hosts[host]
+    def _place_among_standing(self, host: str) -> int:
+        return bisect_left(self._standing, self._places[host], key=self._places.__getitem__)
+
+    def _look_later(self, host: str, pause_s: float) -> None:
+        self._loop.call_later(pause_s, self._pause_over, host)
+
+    def _pause_over(self, host: str) -> None:
+        self._rested.append(host)
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    async def _look(self) -> None:
+        """Let each stand again after its pause, once it answers a ping if it was down.
+
+        This is one task for all hosts: in a large pool most of those that rest do so for long.
+        """
         while True:
-            await anyio.sleep(pause_s)
-            if not health.down or await self._lives(host):
-                break
-            pause_s = health.rest(down=True)
+            await self._woken
+            self._woken = self._loop.create_future()
+            rested, self._rested = self._rested, []
+            for host in rested:
+                if self.hosts[host].down:
+                    self._tasks.start_soon(self._ask, host)
+                else:
+                    self._stand(host)
+
+    async def _ask(self, host: str) -> None:
+        if await self._lives(host):
+            self._stand(host)
+        else:
+            self._look_later(host, self.hosts[host].rest(down=True))
             self._changed(host)
-        health.stand()
+
+    def _stand(self, host: str) -> None:
+        self.hosts[host].stand()
         self.resting.discard(host)
-        self._standing = None
+        self._standing.insert(self._place_among_standing(host), host)
         self._changed(host)
 
     async def _lives(self, host: str) -> bool:
         try:
-            with anyio.fail_after(self._ping_timeout_s):
+            with anyio.move_on_after(self._ping_timeout_s):
                 await self._engines[host].ping()
+                return True
         except (RequestFailed, TimeoutError):
-            return False
-        return True
+            pass
+        return False
 
 
 @dataclass

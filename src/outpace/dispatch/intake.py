@@ -34,7 +34,7 @@ class Intake:
         self._setup, self._signals, self._has_room, self._left = setup, signals, has_room, left
         self._places = {host: place for place, host in enumerate(setup.engines)}
         self._to_come = deque(prompts)
-        self._come: set[int] = set()
+        self._come_until_ms = 0.0
         self.arrived: list[Prompt] = []
         self.waiting: OrderedDict[int, Prompt] = OrderedDict()  # the first of a dict is far to find once many are gone
         self._let_in(0.0)
@@ -46,7 +46,7 @@ class Intake:
 
     def has_come(self, prompt: Prompt) -> bool:
         """Whether ``prompt`` has been due."""
-        return prompt.index in self._come
+        return prompt.due_ms <= self._come_until_ms
 
     async def due(self, prompt: Prompt) -> None:
         """Wait until ``prompt`` is due."""
@@ -68,9 +68,9 @@ class Intake:
     def _let_in(self, until_ms: float) -> None:
         bound = self._setup.queue
         let_in = []
+        self._come_until_ms = until_ms
         while self._to_come and self._to_come[0].due_ms <= until_ms:
             prompt = self._to_come.popleft()
-            self._come.add(prompt.index)
             self._setup.ledger.arrive(prompt, until_ms)
             if bound is not None and self._queued >= bound and not any(map(self._has_room, self._setup.engines)):
                 self._refuse(prompt)

@@ -136,7 +136,7 @@ class Job:
 
     @property
     def standing(self) -> Sequence[str]:
-        """The hosts that may get prompts, in the order of ``hosts``."""
+        """The hosts that may get prompts, in the order of ``hosts``, as it changes."""
         return self._health.standing
 
     async def idle(self, host: str) -> bool:

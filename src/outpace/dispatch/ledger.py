@@ -47,6 +47,9 @@ class Ledger:
         self._attempts: Counter[int] = Counter()
         self._failures: list[FailedAttempt] = []
         self._arrivals: dict[int, tuple[float, float]] = {}
+        """When each that has come and is open was due, and how late it came, in ms."""
+        self.come = 0
+        """How many prompts have come."""
         self.clock: Callable[[], float] = asyncio.get_running_loop().time
         """The time, in seconds: what anyio tells of it, too, without what it takes to ask there."""
         self.start = self._end = self.clock()
@@ -55,15 +58,9 @@ class Ledger:
         """Why the run ended before all of its prompts had come and were done, if it did."""
 
     @property
-    def come(self) -> int:
-        """How many prompts have come."""
-        return len(self._arrivals)
-
-    @property
     def waiting(self) -> list[tuple[float, bool]]:
         """When each prompt that has come and is open was due, in ms, and whether it was tried on a host."""
-        open_ = self._arrivals.keys() - self._records.keys()
-        return [(self._arrivals[index][0], index in self._attempts) for index in open_]
+        return [(due_ms, index in self._attempts) for index, (due_ms, _) in self._arrivals.items()]
 
     def done(self, prompt: Prompt) -> bool:
         """Whether ``prompt`` is answered or has failed."""
@@ -72,7 +69,7 @@ class Ledger:
     @property
     def open(self) -> int:
         """How many prompts have come, and are neither answered nor failed."""
-        return len(self._arrivals) - len(self._records)
+        return len(self._arrivals)
 
     @property
     def now_ms(self) -> float:
@@ -82,6 +79,7 @@ class Ledger:
     def arrive(self, prompt: Prompt, at_ms: float) -> None:
         """``prompt`` has come, ``at_ms`` into the run: no sooner than it was due."""
         self._arrivals[prompt.index] = prompt.due_ms, at_ms - prompt.due_ms
+        self.come += 1
         self._ask_brake()
 
     def tried(self, prompt: Prompt) -> bool:
@@ -96,7 +94,7 @@ class Ledger:
         """``host`` answered ``prompt``."""
         self._answers[prompt.index] = completion.text
         start_ms, wall_ms = self._times_ms(began)
-        due_ms, late_ms = self._arrivals[prompt.index]
+        due_ms, late_ms = self._arrivals.pop(prompt.index)
         self._done(
             RequestRecord(
                 prompt.index,
@@ -125,7 +123,7 @@ class Ledger:
         """Name ``prompt`` among the failed, with what its last attempt said."""
         if prompt.index not in self._arrivals:  # the run was over before anyone took note of it
             self.arrive(prompt, max(prompt.due_ms, self.now_ms))
-        due_ms, late_ms = self._arrivals[prompt.index]
+        due_ms, late_ms = self._arrivals.pop(prompt.index)
         last = next((failure for failure in reversed(self._failures) if failure.prompt == prompt.index), None)
         self._done(
             RequestRecord(
@@ -143,7 +141,7 @@ class Ledger:
     def call_off(self, prompt: Prompt) -> None:
         """The run was ended while ``prompt`` was open: it is named so; one that had not come is none of the run's."""
         if prompt.index in self._arrivals:
-            due_ms, late_ms = self._arrivals[prompt.index]
+            due_ms, late_ms = self._arrivals.pop(prompt.index)
             self._done(
                 RequestRecord(
                     prompt.index,

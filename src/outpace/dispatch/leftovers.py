@@ -69,6 +69,10 @@ class Leftovers:
         waiting, self._left = self._left, deque()
         found = False
         for prompt, since in waiting:
+            if prompt.due_ms < due_before_ms and (idle := self._idle_for(prompt)) is not None:
+                self._start(idle, prompt)
+                found = True
+                continue
             spoilt = {host: self._attempts.spoilt(prompt, host) for host in self._setup.engines}
             untried = [host for host, times in spoilt.items() if times < ATTEMPTS_A_HOST]
             hopeful = [host for host in untried if not self._health.is_hopeless(host)]
@@ -84,6 +88,16 @@ class Leftovers:
             else:
                 self._left.append((prompt, since))
         return found
+
+    def _idle_for(self, prompt: Prompt) -> str | None:
+        """The first host that stands, has nothing in flight and has not spoilt ``prompt``: no other is better.
+
+        Where hosts are many, to look at all of them would take long.
+        """
+        for host in self._health.standing:
+            if not self._health[host].in_flight and self._has_room(host) and not self._attempts.spoilt(prompt, host):
+                return host
+        return None
 
     def _is_free(self, host: str, since: float, *, alone: bool) -> bool:
         """Whether ``host`` may get a prompt that is left ``since`` then.

@@ -16,7 +16,7 @@ BASELINE = "sequential"
 """The strategy of the baseline, which has the fastest host to itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RequestRecord:
     """One prompt's journey in one run.
 
@@ -56,7 +56,7 @@ def overlap(requests: Iterable[RequestRecord]) -> bool:
     return any(later[0] < earlier[1] - ROUNDING_MS for earlier, later in pairwise(spans))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FailedAttempt:
     """One attempt that gave no answer; its prompt may have been answered by a later one."""
 

@@ -53,7 +53,7 @@ class Objective:
         return f"{self.quantile * 100:g} % {whose} within {_duration(self.limit_ms)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Latency:
     """One request's latencies in ms, from its due time; None where the engine does not tell, or has not answered."""
 

@@ -23,7 +23,7 @@ DEFAULT_PROMPTS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One sub-prompt; ``index`` is its place in the workload, from 0.
 

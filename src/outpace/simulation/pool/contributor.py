@@ -49,16 +49,16 @@ class Contributor:
     resets_cache, server_includes_queue = True, False
     elsewhere: str | None = None
 
-    def __init__(self, name: str, machine: Machine, churn: Churn, spans: Spans, chance: random.Random) -> None:
+    def __init__(self, name: str, machine: Machine, churn: Churn, spans: Spans, seed: str) -> None:
         self.host = Host(name, f"http://{name}", ())
         self.machine = machine
-        self._churn, self._spans, self._chance = churn, spans, chance
+        self._churn, self._spans, self._seed = churn, spans, seed
         self._loop = asyncio.get_running_loop()
         self._trip_s = machine.round_trip_ms / 1000
         self._simulated = SimulatedHost(machine.kind.slots, machine.kind.curve, self._trip_s)
         self._in_hand: dict[Work, None] = {}
         self._gauge = Gauge()
-        self.answers = 0
+        self.answers = self._times_left = 0
         self.answered_s = self.left_s = self.spent_s = 0.0
         self.left: Leaving | None = "cuts"
         """How it went, None while it is there."""
@@ -156,7 +156,8 @@ class Contributor:
             self._loop.call_at(until_s, self._leave)
 
     def _leave(self) -> None:
-        self.left = how = self._churn.leaves(self._chance)
+        self._times_left += 1  # what is drawn from is made when it is needed: one a contributor would take 2.5 KB
+        self.left = how = self._churn.leaves(random.Random(f"{self._seed}/leaving {self._times_left}"))  # noqa: S311
         for work in list(self._in_hand) if how != "drains" else ():
             if not work.over:  # what is over is on its way already
                 self.left_s += self._worked_s(work)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from functools import partial
 
 import psutil
 
@@ -21,8 +21,8 @@ from outpace.judge.load import LoadFigures, State
 from outpace.judge.steadiness import grew_since_half
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.pool.contributor import Contributor
-from outpace.simulation.pool.population import by_speed, chance_of, drawn, known, spans_of, workload
-from outpace.simulation.pool.presence import within_s
+from outpace.simulation.pool.population import by_speed, drawn, known, spans_of, workload
+from outpace.simulation.pool.presence import DrawnAgain, within_s
 from outpace.simulation.pool.scenario import Scenario
 from outpace.workload.prompts import Prompt
 
@@ -131,7 +131,7 @@ class Pool:
         self.members = {each.name: each for each in drawn(scenario, seed)}
         self.engines = {
             name: Contributor(
-                name, each.machine, each.churn, spans_of(each, scenario, seed), chance_of(each.seed, "leaving")
+                name, each.machine, each.churn, DrawnAgain(partial(spans_of, each, scenario, seed)), each.seed
             )
             for name, each in self.members.items()
         }
@@ -191,5 +191,9 @@ def _figures(scenario: Scenario, seed: int, outcome: Outcome, pool: Pool, cost: 
 
 def most_at_once(spans: Sequence[tuple[float, float]]) -> int:
     """How many of ``spans`` there were at once, at most; one that ends makes room for one that begins then."""
-    changes = sorted([(begins, 1) for begins, _ in spans] + [(ends, -1) for _, ends in spans])
-    return max(accumulate(change for _, change in changes), default=0)
+    ends, over, most = sorted(ends for _, ends in spans), 0, 0
+    for begun, at in enumerate(sorted(begins for begins, _ in spans), 1):
+        while over < begun and ends[over] <= at:
+            over += 1
+        most = max(most, begun - over)
+    return most

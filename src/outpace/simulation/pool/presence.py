@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, count
+from itertools import accumulate, count, islice
 from typing import Literal
 
 from outpace.simulation.pool.draws import Draw
@@ -141,6 +141,31 @@ class Churn:
         ways, weights = zip(*self.leaving, strict=True)
         found: Leaving = chance.choices(ways, weights)[0]
         return found
+
+
+class DrawnAgain:
+    """The spans that ``draw`` gives from the first on each time, drawn again for more of them, twice as many each time.
+
+    What draws them holds sources of chance of 2.5 KB each: too much to keep for each of very many.
+    """
+
+    __slots__ = ("_ahead", "_draw", "_given")
+
+    def __init__(self, draw: Callable[[], Spans]) -> None:
+        self._draw, self._given = draw, 0
+        self._ahead: list[tuple[float, float]] = []
+        """Those that are drawn and not given yet, the next one last."""
+
+    def __iter__(self) -> Spans:
+        return self
+
+    def __next__(self) -> tuple[float, float]:
+        if not self._ahead:
+            self._ahead = list(islice(self._draw(), self._given, 2 * self._given + 1))[::-1]
+        if not self._ahead:
+            raise StopIteration
+        self._given += 1
+        return self._ahead.pop()
 
 
 def both(one: Spans, other: Spans) -> Spans:
