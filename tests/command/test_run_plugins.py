@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+import forked
 from harness import PUBLISHED
 
 TIMEOUT = "def pytest_addoption(parser):\n    parser.addoption('--timeout', type=float, help='seconds for a test')\n"
 
 
-def outpace_run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def outpace_run(folder: Path, *options: str, **environment: str) -> CompletedProcess[str]:
     asked = [f"--hosts=replay:{PUBLISHED}", "--strategies=sequential", "--no-pages", *options]
-    return subprocess.run(
-        [sys.executable, "-m", "outpace.command.cli", "run", *asked],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.outpace("run", *asked, folder=folder, **environment)
 
 
 def install(folder: Path, name: str, code: str) -> str:

@@ -6,6 +6,7 @@ and is as much a process of its own: what it imports, sets or breaks ends with i
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -17,8 +18,10 @@ from subprocess import CompletedProcess
 from typing import NoReturn
 
 IMPORTED = (
-    *("numpy", "httpx", "jsonschema", "anyio", "anyio._backends._asyncio", "pytest", "_pytest.pytester"),
-    *("pytest_benchmark.plugin", "xdist.plugin", "outpace.command.cli", "outpace.suite.plugin"),
+    *("numpy", "httpx", "jsonschema", "jsonschema_rs", "anyio", "anyio._backends._asyncio", "anyio.pytest_plugin"),
+    *("pytest", "_pytest.pytester", "_pytest.unittest", "_pytest.junitxml", "pdb", "pytest_benchmark.plugin"),
+    *("pytest_randomly", "xdist.plugin", "xdist.newhooks", "xdist.looponfail"),
+    *("outpace.command.cli", "outpace.suite.plugin", "outpace.suite.law", "outpace.report.arrived"),
 )
 """Known to the server of forks, which is a new interpreter and knows nothing that a test did."""
 
@@ -55,6 +58,7 @@ def _be(
     program: str, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], said: tuple[Path, Path]
 ) -> NoReturn:
     """In the fork: be the program, as a shell in ``folder`` would start it, which says things to two files."""
+    gc.freeze()  # pytest collects garbage ten times as it ends: there is none in what was imported before
     for descriptor, file in enumerate(said, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
     os.environ.clear()

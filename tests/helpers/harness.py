@@ -61,7 +61,7 @@ def ollama(model: str, *, pause_s: float = 0.002, refuses: str | None = None) ->
                 time.sleep(pause_s)
             spent_ns = int(pause_s * 1e9)
             done = {"response": "", "done": True, "done_reason": "stop", "total_duration": spent_ns}
-            done |= {"eval_duration": spent_ns, "eval_count": 12, "prompt_eval_count": 9}
+            done |= {"eval_duration": spent_ns, "eval_count": 3, "prompt_eval_count": 9}
             return self._say(200, {"response": f"answer to {asked['prompt']}", "done": False}, done)
 
         def _say(self, status: int, *objects: Any) -> None:

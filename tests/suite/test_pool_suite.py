@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import PUBLISHED
+from harness import PUBLISHED, run_pytest
 from outpace.report import pool_document
 
 pytest_plugins = ["pytester"]
@@ -32,6 +32,9 @@ def written(suite: pytest.Pytester, limit: str) -> str:
     return str(path)
 
 
+# What plays a pool has processes of its own, which end with an interpreter, and not with a fork.
+
+
 def test_a_promise_that_is_kept_passes_and_leaves_a_report(suite: pytest.Pytester) -> None:
     result = suite.runpytest_subprocess("bench/test_pool.py", f"--pool={written(suite, '3s')}")
     result.assert_outcomes(passed=1)
@@ -46,12 +49,12 @@ def test_one_that_is_broken_fails_and_says_why(suite: pytest.Pytester) -> None:
 
 
 def test_a_scenario_that_is_not_there_is_named_without_a_traceback(suite: pytest.Pytester) -> None:
-    result = suite.runpytest_subprocess("bench/test_pool.py", "--pool=nobody")
+    result = run_pytest(suite, "bench/test_pool.py", "--pool=nobody")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["There is no scenario nobody; write * or one of club, friends, globe, office."])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_where_hosts_are_measured_no_pool_is_played_unasked(suite: pytest.Pytester) -> None:
-    result = suite.runpytest_subprocess("bench/", "--collect-only", "-q", f"--hosts=replay:{PUBLISHED}")
+    result = run_pytest(suite, "bench/", "--collect-only", "-q", f"--hosts=replay:{PUBLISHED}")
     result.stdout.no_fnmatch_line("*test_pool*")

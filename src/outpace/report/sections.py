@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from outpace.report import capacity, failures, figures, gain, latency, strategies
+from outpace.report import capacity, failures, gain, latency, strategies
 from outpace.report.blocks import Block, Command, Figure, Folded, Items, Pairs, Paragraph, Section
 from outpace.report.conditions import conditions, not_measured
 from outpace.report.gain import steps_of
@@ -30,6 +30,8 @@ HOLDS = {True: "holds", False: "does not hold", None: "open"}
 
 def sections(story: Story, invocation: str | None) -> Iterator[Section]:
     """All of them; ``invocation`` is the command that measured it."""
+    from outpace.report import figures  # whoever asks for no section need not wait until matplotlib has loaded
+
     steps = steps_of(story)
     if len(steps) > 1:
         makespans: list[Block] = [Figure(lambda: figures.makespans(steps)), gain.table(steps)]
@@ -59,6 +61,8 @@ def sections(story: Story, invocation: str | None) -> Iterator[Section]:
 
 
 def _timelines(story: Story) -> Iterator[Block]:
+    from outpace.report import figures
+
     if not story.timelines:
         yield Paragraph(("The reports do not tell when requests began.",))
     for index, each in enumerate(story.timelines):
@@ -67,6 +71,8 @@ def _timelines(story: Story) -> Iterator[Block]:
 
 
 def _latencies(story: Story) -> Iterator[Block]:
+    from outpace.report import figures
+
     told = [each for each in story.latencies if each.hosts]
     if not told:
         yield Paragraph(("The reports do not tell it.",))
