@@ -21,22 +21,22 @@ WHOSE = {
     "least-in-flight-first": "SkyPilot",
     "least-busy": "LiteLLM's least-busy",
     "weighted-least-in-flight": "nginx's least_conn with weights",
-    "power-of-two": "Ray Serve",
+    "power-of-two": "Ray Serve, vllm-router",
     "power-of-two-draws": "Envoy, HAProxy's random(2)",
     "lowest-latency": "LiteLLM's latency-based",
     "lowest-latency-stuck": "LiteLLM's latency-based, before",
-    "shortest-expected-wait": "nobody's: the best at once",
+    "shortest-expected-wait": "no router's",
 }
 """Whose each rule is, in short."""
 
 
-BEST_AT_ONCE = "shortest-expected-wait"
-"""Of the rules the one that no router has."""
+NOT_THEIRS = ("shortest-expected-wait", "lowest-latency-stuck")
+"""Of the rules those that no router has, or none any more."""
 
 
 def is_of_routers(strategy: str) -> bool:
     """Whether some router has it as a rule."""
-    return strategy in WHOSE and strategy != BEST_AT_ONCE
+    return strategy in WHOSE and strategy not in NOT_THEIRS
 
 
 @dataclass(frozen=True)

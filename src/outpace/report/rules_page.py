@@ -10,7 +10,7 @@ from typing import Any
 from outpace.report import html, markdown, rule_rates
 from outpace.report.blocks import Block, Figure, Items, Section
 from outpace.report.columns import columns, plain
-from outpace.report.figures.strategies import rule_gains
+from outpace.report.figures.rules import at_a_glance
 from outpace.report.rules import Told, arriving, batch, notes, sections, sentence
 from outpace.report.words import Words
 
@@ -23,8 +23,8 @@ QUESTION = "Which rule should share out the requests?"
 def pages(told: Told, folder: Path, rates: Document | None = None) -> dict[Path, str]:
     """The page in Markdown and as HTML, by where it goes in ``folder``; ``rates`` is a search's report."""
     shown = sections(told)
-    figure = Figure(lambda: rule_gains(told.rules))
-    first = Section(shown[0].name, shown[0].head, [figure, *shown[0].blocks])
+    figure = Figure(lambda: at_a_glance(told.rules, rates))
+    glance = Section("Glance", "All at a glance", [figure])
     borne: list[Section] = []
     if rates is not None:
         found: list[Block] = [rule_rates.table(rates), Items(rule_rates.notes(rates))]
@@ -32,7 +32,7 @@ def pages(told: Told, folder: Path, rates: Document | None = None) -> dict[Path,
     everything = [block for section in (*borne, *shown) for block in section.blocks]
     return {
         folder / "rules.md": markdown.page(answer(told, rates), HEAD, everything),
-        folder / "rules.html": html.page(QUESTION, [answer(told, rates)], "pass", [], [*borne, first, *shown[1:]]),
+        folder / "rules.html": html.page(QUESTION, [answer(told, rates)], "pass", [], [glance, *borne, *shown]),
     }
 
 

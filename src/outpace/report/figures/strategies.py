@@ -14,7 +14,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from outpace.judge.stats import Interval
 from outpace.report.figures import canvas
 from outpace.report.figures.canvas import INK, Picture, chart, picture, short
-from outpace.report.rules import Rule
 from outpace.report.strategies import Row, outpaces, span
 from outpace.report.words import limit, ratio
 
@@ -58,24 +57,6 @@ def gains(rows: Sequence[Row]) -> Picture | None:
     alone = f"{short(rows[0].reference, 20)} at its best (1.0)"
     gate = (">", rows[0].least_gain) if rows[0].least_gain else None
     return _picture("set gain", lines, said, alone, gate, words)
-
-
-def rule_gains(rules: Sequence[Rule]) -> Picture | None:
-    """The set gain of rules on one axis; None where none has one."""
-    lines = [
-        _Line(rule.name, rule.gain, rule.gains, None, _side(rule.gain))
-        for rule in rules
-        if rule.gain and rule.gain.median
-    ]
-    said = "Makespan of the best alone divided by that of the set under each rule: further right is faster."
-    words = {"pass": "outpaces", "fail": "does not outpace", "inconclusive": "cannot be told"}
-    return _picture("set gain", lines, said, "the best host alone (1.0)", None, words) if lines else None
-
-
-def _side(gain: Interval) -> str:
-    """On which side of 1 the whole interval of ``gain`` lies."""
-    low, high = gain.low or gain.median, gain.high or gain.median
-    return "pass" if low > 1 else "fail" if high <= 1 else "inconclusive"
 
 
 def ratios(rows: Sequence[Row]) -> Picture | None:
