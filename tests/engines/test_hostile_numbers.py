@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -86,7 +85,7 @@ def test_what_is_no_time_and_no_count_is_not_told_and_costs_no_answer(field: str
     dialect = FIELDS[field][0]
     told, notes = noticed(dialect, telling(field, NO_NUMBERS[value]))
     assert told.text == " word" * 4
-    assert told == replace(telling_nothing(field), first_token_ms=told.first_token_ms)
+    assert told == telling_nothing(field)._replace(first_token_ms=told.first_token_ms)
     (note,) = notes
     assert note.startswith(f"bad, in 1 of 1 answers: {field} was told as ")
     assert len(note) < 160

@@ -24,7 +24,7 @@ def run(*requests, makespan_ms=100.0):
 
 
 def test_records_cannot_be_changed():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         answer().wall_ms = 1.0
     with pytest.raises(FrozenInstanceError):
         run().makespan_ms = 1.0

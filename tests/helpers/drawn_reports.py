@@ -1,6 +1,6 @@
 """Reports of whatever can be measured, drawn by hypothesis."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -79,12 +79,10 @@ def report(origin, rounds, strategy="serial-per-side", threshold=2.0, least_gain
 
 def rounded(record):
     """``record`` with its times as a report keeps them, to a thousandth of a millisecond."""
-    times = {
-        field.name: round(value, 3)
-        for field in fields(record)
-        if field.name.endswith("_ms") and (value := getattr(record, field.name)) is not None
-    }
+    told = vars(record) if isinstance(record, Run) else record._asdict()
+    times = {name: round(value, 3) for name, value in told.items() if name.endswith("_ms") and value is not None}
     if isinstance(record, Run):
         times["requests"] = tuple(map(rounded, record.requests))
         times["failed_attempts"] = tuple(map(rounded, record.failed_attempts))
-    return replace(record, **times)
+        return replace(record, **times)
+    return record._replace(**times)

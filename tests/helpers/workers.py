@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import anyio
 
@@ -34,7 +33,7 @@ class Worker(NumberEngine):
     async def generate(self, prompt, settings, cache_key, heard=None):
         self.most_over = max(self.most_over, self.in_flight + 1 - self.limit.now)
         completion = await super().generate(prompt, settings, cache_key)
-        return replace(completion, output_tokens=self._works[int(prompt)])
+        return completion._replace(output_tokens=self._works[int(prompt)])
 
 
 def dispatch(

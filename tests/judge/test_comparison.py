@@ -78,7 +78,7 @@ def test_where_the_best_alone_wrote_less_the_comparison_says_so():
 
 
 def test_what_fails_in_the_best_alone_is_told_as_well():
-    lost = replace(request(1), error="cut: gone")
+    lost = request(1)._replace(error="cut: gone")
     found = compared(with_alone(a_round(request(0)), 90.0, requests=[lost]))
     assert "1 prompts were answered by no host; their rounds have no ratio." in found.notes
     assert (found.gain, found.ratio.median) == (None, 0.5)

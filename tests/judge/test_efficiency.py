@@ -131,7 +131,7 @@ def test_it_never_exceeds_the_makespan(found, walls, gain, speed) -> None:
 
 def failing(run: Run, prompt: int = 0) -> Run:
     requests = list(run.requests)
-    requests[prompt] = replace(requests[prompt], error="refused: no")
+    requests[prompt] = requests[prompt]._replace(error="refused: no")
     return replace(run, requests=tuple(requests))
 
 

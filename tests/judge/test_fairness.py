@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -21,7 +20,7 @@ ANSWER = RequestRecord(
 
 def run(*requests: RequestRecord, lag_ms: float | None = 0.5) -> Run:
     return Run(
-        "pull", ("a", "b"), 200.0, requests or (ANSWER, replace(ANSWER, prompt=1, start_ms=100.0)), lag_ms=lag_ms
+        "pull", ("a", "b"), 200.0, requests or (ANSWER, ANSWER._replace(prompt=1, start_ms=100.0)), lag_ms=lag_ms
     )
 
 
@@ -45,14 +44,14 @@ def test_all_hold_in_a_fair_session() -> None:
 
 
 def test_what_no_engine_tells_is_not_called_held() -> None:
-    silent = replace(ANSWER, queue_ms=None, load_ms=None, prompt_tokens=None, output_tokens=None, cached_tokens=None)
+    silent = ANSWER._replace(queue_ms=None, load_ms=None, prompt_tokens=None, output_tokens=None, cached_tokens=None)
     told = found(Round(run(silent, lag_ms=None), run(silent, lag_ms=None)), served=[ServedModel("m", None)] * 2)
     assert [held for name, held in told.items() if "clock" not in name and "traces" not in name] == [None] * 6
 
 
 @pytest.mark.parametrize(("in_work", "held"), [(0, True), (1, False), (None, None)])
 def test_hosts_that_tell_no_wait_may_tell_what_they_are_at(in_work: int | None, held: bool | None) -> None:
-    silent = run(replace(ANSWER, queue_ms=None))
+    silent = run(ANSWER._replace(queue_ms=None))
     assert found(Round(silent, silent), in_work=in_work)["hosts idle before each run"] is held
 
 
@@ -83,12 +82,12 @@ def test_a_busy_host_breaks_it_though_nothing_waited() -> None:
     ],
 )
 def test_each_of_a_requests_is_found_broken_alone(changed: dict[str, float], name: str) -> None:
-    (only,) = broken(Round(run(), run(replace(ANSWER, **changed), replace(ANSWER, prompt=1, start_ms=100.0))))
+    (only,) = broken(Round(run(), run(ANSWER._replace(**changed), ANSWER._replace(prompt=1, start_ms=100.0))))
     assert name in only
 
 
 def test_a_wait_behind_a_request_of_ours_does_not_say_that_the_host_was_busy() -> None:
-    behind = replace(ANSWER, prompt=1, queue_ms=100.0)
+    behind = ANSWER._replace(prompt=1, queue_ms=100.0)
     assert broken(Round(run(), run(ANSWER, behind))) == []
 
 

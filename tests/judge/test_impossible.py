@@ -92,7 +92,7 @@ def test_of_few_rounds_a_pause_in_one_answer_is_not_its_length(rounds: int) -> N
 
 def test_shorter_answers_take_less() -> None:
     works = [1000.0] * 4
-    answers = [replace(each, output_tokens=1) for each in routed(works, 250.0).requests]
+    answers = [each._replace(output_tokens=1) for each in routed(works, 250.0).requests]
     short = replace(routed(works, 250.0), requests=tuple(answers))
     assert held([Round(one_after_another(works), short)], two_hosts())[POSSIBLE] is True
     assert held([Round(one_after_another(works), routed(works, 250.0))], two_hosts())[POSSIBLE] is False
@@ -119,9 +119,9 @@ def test_where_the_baseline_does_not_tell_nothing_is_held(spoilt: str) -> None:
     alone = one_after_another(works)
     requests = list(alone.requests)
     if spoilt == "a prompt unanswered":
-        requests[0] = replace(requests[0], error="refused: no")
+        requests[0] = requests[0]._replace(error="refused: no")
     if spoilt == "baseline on two hosts":
-        requests[0] = replace(requests[0], host="b")
+        requests[0] = requests[0]._replace(host="b")
     rounds = [] if spoilt == "no baseline" else [Round(replace(alone, requests=tuple(requests)), routed(works, 10.0))]
     assert held(rounds, two_hosts())[POSSIBLE] is None
 
@@ -144,7 +144,7 @@ def test_a_baseline_is_held_against_the_sweep_of_its_own_host() -> None:
 @given(st.floats(0.0, 200.0), st.floats(0.1, 200.0))
 def test_an_answer_takes_a_round_trip_at_least(wall_ms: float, trip_ms: float) -> None:
     run = routed([1.0], 50.0)
-    sooner = replace(run, requests=(replace(run.requests[0], wall_ms=wall_ms),))
+    sooner = replace(run, requests=(run.requests[0]._replace(wall_ms=wall_ms),))
     trips_ms = [9 * trip_ms] * 4
     for timed, holds in ((trips_ms, None), ([*trips_ms, trip_ms], 2 * min(wall_ms, 50.0) >= trip_ms)):
         (found,) = (c for c in checks([Round(run, sooner)], two_hosts(), {"router": timed}) if c.name == NO_SOONER)

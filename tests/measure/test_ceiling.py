@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def test_a_session_is_told_before_it_measures(times: int, told: bool, monkeypatc
         Session(Settings(hosts=hosts.hosts, workload=work)) as session,
     ):
         for answers in session.knowledge.first.values():
-            answers[:] = [replace(each, output_tokens=12 * times) for each in answers]
+            answers[:] = [each._replace(output_tokens=12 * times) for each in answers]
         said = ceiling.told_of(session)
     assert bool(said) is told
     assert measured == [True] * told

@@ -166,7 +166,7 @@ sections = st.fixed_dictionaries(
 
 def is_sane(heard: Any) -> None:
     assert heard.text == TEXT
-    told = vars(heard.completion)
+    told = heard.completion._asdict()
     for name in ("server_ms", "queue_ms", "load_ms", "prompt_tokens", "output_tokens", "cached_tokens"):
         assert told[name] is None or 0 <= told[name] < 2**53
     assert told["output_tokens"] != 0

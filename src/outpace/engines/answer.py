@@ -97,9 +97,8 @@ class Answer:
         elif not text and most > 1:
             spent = f" (the limit of {most} tokens was spent on them)" if self.reason in AT_LIMIT else ""
             noticed.of_answer("no text", f"there were thoughts only{spent}" if self._thought else "there was no text")
-        return Completion(
-            text, first_token_ms=None if self._first_s is None else (self._first_s - self._began_s) * 1000, **vars(told)
-        )
+        first_token_ms = None if self._first_s is None else (self._first_s - self._began_s) * 1000
+        return Completion(text, first_token_ms, *told)  # whose fields follow each other in the same order
 
     def _require_tokens(self, told: Told) -> None:
         """Let pass what was generated and cannot be seen: thoughts that are hidden, and the one token of a warm-up."""

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -25,8 +25,7 @@ KEPT_LOADED_S = 3600
 """So long an engine is asked to keep its model when nobody asks it anything, as while another host is measured."""
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """One answer with what the engine told of it; times in milliseconds, None where it does not tell."""
 
     text: str

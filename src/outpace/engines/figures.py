@@ -6,8 +6,7 @@ They decorate an answer and never cost it: its text and its wall time are good w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from outpace.engines.failures import clean
 from outpace.engines.noticed import Noticed
@@ -22,8 +21,7 @@ PIECES_A_TOKEN, CHARACTERS_A_TOKEN = 2, 16
 into tokens, and a token may hold a long run of spaces; both at once are neither."""
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What an engine told of one answer; times in milliseconds, None where it did not tell."""
 
     server_ms: float | None = None
@@ -34,8 +32,7 @@ class Told:
     cached_tokens: int | None = None
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(NamedTuple):
     """What was heard of one answer: how much text in how many pieces, over which time, and how long it took in all."""
 
     pieces: int
@@ -71,10 +68,10 @@ def believable(told: Told, heard: Heard, most_tokens: int, noticed: Noticed) -> 
     """``told`` without what cannot be, held against what was ``heard``; ``most_tokens`` were asked for at most."""
     if why := _no_time(told, heard):
         noticed.of_answer("times", f"{why}, {NOT_TOLD}")
-        told = replace(told, server_ms=None, queue_ms=None, load_ms=None)
+        told = told._replace(server_ms=None, queue_ms=None, load_ms=None)
     if told.output_tokens is not None and _too_few(told.output_tokens, heard):
         noticed.of_answer("output tokens", f"{told.output_tokens} output tokens were told of a longer text, {NOT_TOLD}")
-        return replace(told, output_tokens=None)
+        return told._replace(output_tokens=None)
     if told.output_tokens is not None and told.output_tokens > most_tokens > 1:  # a replay answers a warm-up in full
         noticed.of_answer("limit", f"{told.output_tokens} output tokens were told where {most_tokens} were asked for")
     return told

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 ROUNDING_MS = 0.01
 CALLED_OFF = "called off: "
@@ -16,8 +17,7 @@ BASELINE = "sequential"
 """The strategy of the baseline, which has the fastest host to itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(NamedTuple):
     """One prompt's journey in one run.
 
     ``start_ms`` counts from the start of the run, as does ``due_ms``, when it should be sent: latency counts from
@@ -56,8 +56,7 @@ def overlap(requests: Iterable[RequestRecord]) -> bool:
     return any(later[0] < earlier[1] - ROUNDING_MS for earlier, later in pairwise(spans))
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAttempt:
+class FailedAttempt(NamedTuple):
     """One attempt that gave no answer; its prompt may have been answered by a later one."""
 
     prompt: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
@@ -141,7 +141,7 @@ def _possible(rounds: Sequence[Round], hosts: Mapping[str, HostSeen]) -> Check:
 def _without_pause(request: RequestRecord, usual_ms: float) -> RequestRecord:
     """``request`` with a wall time no longer than its tokens explain, each of which takes ``usual_ms``."""
     most_ms = TIMES_THE_USUAL * usual_ms * (request.output_tokens or 1)
-    return replace(request, wall_ms=min(request.wall_ms, most_ms))
+    return request._replace(wall_ms=min(request.wall_ms, most_ms))
 
 
 def _no_faster(runs: Sequence[Run], hosts: Mapping[str, HostSeen]) -> Check:

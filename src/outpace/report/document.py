@@ -181,8 +181,8 @@ def rounded(value: float | None, digits: int = 3) -> float | None:
 def in_microseconds(record: RequestRecord | FailedAttempt, but: Collection[str] = ()) -> dict[str, Any]:
     """``record`` with times to the microsecond, ``but`` some fields: of a batch nobody asks when a request was due."""
     return {
-        key: round(value, 3) if (value := getattr(record, key)) is not None and key.endswith("_ms") else value
-        for key in record.__slots__
+        key: round(value, 3) if value is not None and key.endswith("_ms") else value
+        for key, value in record._asdict().items()
         if key not in but
     }
 
