@@ -29,6 +29,8 @@ class Attempts:
         self._gauges = {host: Gauge() for host in setup.engines}
         self._under_way: dict[int, list[Attempt]] = {}
         self._tried: Counter[tuple[int, str]] = Counter()
+        self._scope = type(anyio.CancelScope())
+        """The class of this backend, which anyio would look for at every attempt."""
 
     def to_copy(self, host: str) -> list[Attempt]:
         """Those in flight whose prompt ``host`` may be given as well."""
@@ -99,7 +101,7 @@ class Attempts:
                 self._signals.changed(host)
 
         attempts = self._under_way.setdefault(prompt.index, [])
-        with anyio.CancelScope() as scope:
+        with self._scope() as scope:
             attempt = Attempt(prompt, host, began, began, scope)
             attempts.append(attempt)
             self._patience.begin(attempt)
