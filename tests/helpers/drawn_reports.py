@@ -36,6 +36,7 @@ requests = st.builds(
     **dict.fromkeys(("prompt_tokens", "output_tokens", "cached_tokens"), counts),
     attempts=st.integers(0, 9),
     error=st.none() | words,
+    **dict.fromkeys(("due_ms", "late_ms"), st.just(0.0)),  # which a report does not keep
 )
 
 
