@@ -92,11 +92,11 @@ class Plan:
             self._moves -= not swap
             meant, host, back = better
             waiting.remove(last, meant, now_s)
+            waiting.busy_until[host] = max(waiting.busy_until[host], now_s)
             waiting.put(host, meant, now_s)
             if back is not None:
                 waiting.remove(host, back, now_s)
                 waiting.put(last, back, now_s)
-            waiting.busy(host, max(waiting.busy_until[host], now_s), now_s)
             found[host] = None
         return list(found)
 

@@ -152,11 +152,14 @@ class OrderedQueues(Queues):
     def note(self, host: str, now_s: float) -> None:
         """Take note that something has changed at ``host``."""
         rate = self._expect.rate(host)
-        self._speeds[host] = rate, self._expect.alone_s(host, 1.0)
+        before = now = self._class_of.get(host)
+        if before is None or self._speeds[host][0] != rate:
+            self._speeds[host] = rate, self._expect.alone_s(host, 1.0)
+            now = class_of(rate)
+        assert now is not None
         waits_s, busy_until = self.queued[host] / rate, self.busy_until[host]
         late = busy_until < now_s
         at_s = waits_s if late else busy_until + waits_s
-        before, now = self._class_of.get(host), class_of(rate)
         if before != now:
             if before is not None:
                 for order in self._classes[before]:
@@ -182,6 +185,16 @@ class OrderedQueues(Queues):
         ends = (begins if begins > now_s else now_s) + (self.queued[host] + work) / rate
         alone = now_s + work * alone_s
         return ends if ends > alone else alone
+
+    def soonest(self, work: float, now_s: float, but: str | None = None) -> tuple[float, str] | None:
+        """When which host would be done first with ``work`` more, not counting one of them; None where none stands."""
+        found = None
+        for host in self.firsts(now_s):
+            if host != but:
+                ends = self.finish(host, work, now_s)
+                if found is None or ends < found[0]:
+                    found = ends, host
+        return found
 
     def _catch_up(self, now_s: float) -> None:
         """Take note of who is late by now, and who rests no longer."""
