@@ -184,7 +184,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 def read_plain(path: Path, what: str) -> dict[str, Any]:
     """Read a JSON object that no schema of ours describes; raises ``DocumentInvalid``, which calls it ``what``."""
-    text = _read_text(path, what)
+    text = read_text(path, what)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -200,7 +200,8 @@ def places_in(data: bytes) -> int:
     return sum(map(bare.count, b"[{,:"))
 
 
-def _read_text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
+    """What stands at ``path``, unless it is too large to read; raises ``DocumentInvalid``, which calls it ``what``."""
     try:
         # A pipe would be waited for, and a device may never end.
         if not path.is_file() and path.exists():
@@ -230,6 +231,17 @@ def write_whole(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` through a temporary file beside it and a rename; raises ``Unwritten``."""
     try:
         _write_beside(path, text)
+    except OSError as error:
+        raise Unwritten(path, error) from error
+
+
+def append(path: Path, text: str) -> None:
+    """Put ``text`` at the end of what is at ``path``, and on the disk; raises ``Unwritten``."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise Unwritten(path, error) from error
 

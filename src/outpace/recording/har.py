@@ -18,6 +18,7 @@ from outpace.ground.documents import read_json, refused, write_json
 from outpace.ground.errors import quoted
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
+from outpace.recording import journal
 from outpace.recording.recording import Exchange, RecordedArrivals, RecordedHost, RecordedRun, Recording
 from outpace.workload.prompts import Generation, workload
 
@@ -39,12 +40,16 @@ recording that can be read has room for fewer answers."""
 
 def write(path: Path, recording: Recording) -> None:
     """Put ``recording`` at ``path`` whole; raises ``DocumentInvalid`` and ``OSError``."""
+    journal.drop(path)
     write_json(path, to_har(recording), "recording", compact=True)
 
 
 def read(path: Path) -> Recording:
-    """Read a recording; raises ``DocumentInvalid`` that says what is wrong and where."""
-    document = read_json(path, "recording")
+    """Read a recording, with what a session that was killed left beside it.
+
+    Raises ``DocumentInvalid`` that says what is wrong and where.
+    """
+    document = journal.with_journal(path, read_json(path, "recording"))
     try:
         recording = from_har(document)
         _require_replayable(recording)

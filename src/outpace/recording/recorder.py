@@ -97,7 +97,7 @@ class _Kept(httpx.AsyncByteStream):
 
 
 class Recorder:
-    """Gathers a session and keeps ``path`` up to date after every run; ``redact`` drops what was said.
+    """Gathers a session and keeps ``path`` and its journal up to date after every run; ``redact`` drops what was said.
 
     What concurrency does to the hosts is fitted to all of the session whenever that has doubled, and at its ``close``.
     """
@@ -167,6 +167,7 @@ class Recorder:
         """The session is over; raises ``OSError`` where the file cannot be written."""
         if self._runs and not self._well_fitted:
             self._save(fit=True)
+        self._file.close()
 
     def _save(self, *, fit: bool) -> None:
         if self.full:
