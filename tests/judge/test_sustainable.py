@@ -26,14 +26,15 @@ def searched(
     within: float = 0.1,
     requests: int = 5_000,
     most: int = 12,
+    trials: int = MOST_TRIALS,
 ) -> Search:
     """A search whose trials have so many independent ``requests``, of which exactly that share keeps the SLO."""
-    search = Search(SLO, start, within, most * requests)
+    search = Search(SLO, start, within, most * requests, trials)
     while (rate := search.next_rate) is not None:
         kept = (Kept(share(rate), requests, float(requests)),)
         look = Look(judged_together(SLO, kept, CONFIDENCE), requests, share(rate), kept)
         search.note(Trial(rate, look))
-        assert len(search.trials) <= MOST_TRIALS
+        assert len(search.trials) <= trials
     return search
 
 
@@ -57,6 +58,12 @@ def test_a_search_that_may_send_little_has_a_wide_interval(root: float) -> None:
     assert sum(each.look.requests for each in search.trials) <= 9 * 200
     assert search.found.low <= root
     assert search.found.high is None or search.found.high >= root
+
+
+def test_a_search_goes_on_until_it_is_as_near_as_was_asked_for() -> None:
+    searches = [searched(falling(1.3), requests=500, within=0.05, most=most, trials=5 * most) for most in (8, 400)]
+    widths = [math.sqrt((each.found.high or math.inf) / each.found.low) - 1 for each in searches]
+    assert widths[1] <= 0.05 < widths[0]
 
 
 def test_neighbours_tell_together_what_none_tells_alone() -> None:

@@ -43,9 +43,11 @@ def truth_per_s() -> float:
     return low / 0.1
 
 
-def search(tmp_path: Path, truths: dict[str, Truth], requests: int = 80, within: float = 0.3) -> RateSearch:
+def search(
+    tmp_path: Path, truths: dict[str, Truth], requests: int = 80, within: float = 0.3, slo: str = SLO
+) -> RateSearch:
     with virtual_session(truths, workload=WORK) as session:
-        asked = RateAsked(parse_kind("poisson"), "poisson", parse_slo(SLO), requests, within)
+        asked = RateAsked(parse_kind("poisson", requests), "poisson", parse_slo(slo), requests, within)
         found = RateSearch(session, ("pull",), asked, report_dir=tmp_path)
         found.run()
         found.run()  # does nothing
@@ -77,6 +79,16 @@ def test_a_second_host_as_good_bears_more_than_twice_as_much(tmp_path: Path) -> 
     assert worst["answer"] == "breaks"
     assert worst["ended"] is not None
     assert worst["requests"] < 72
+
+
+def test_no_rate_above_what_a_host_can_answer_is_borne_because_runs_are_short(tmp_path: Path) -> None:
+    """A host of 20 ms a request answers fifty a second; eighty that come twice as fast are all there within 1 s.
+
+    So near to all that it can do, a queue takes longer to settle than a run lasts.
+    """
+    found = search(tmp_path, {"a": Truth(500.0, 4.0, tokens=8)}, slo="e2e:p80<1s")
+    rate = found.found("pull")
+    assert 40 < rate.value < 60
 
 
 def test_what_takes_too_long_by_itself_has_no_rate(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def slowed(recording: Recording) -> Recording:
 
 def rates(recordings: Sequence[tuple[str, Recording]]) -> str:
     """A row a rule, a column a recording: requests a minute, bold where no other bears more as far as can be told."""
-    asked = RateAsked(parse_kind("poisson"), "poisson", parse_slo(SLO), RATE_REQUESTS, RATE_WITHIN)
+    asked = RateAsked(parse_kind("poisson", RATE_REQUESTS), "poisson", parse_slo(SLO), RATE_REQUESTS, RATE_WITHIN)
     strategies = strategies_named(f"rules,{OURS}", "rules")
     columns = []
     for _, recording in recordings:

@@ -95,6 +95,23 @@ def test_a_replay_plays_the_times_of_a_trace(tmp_path: Path) -> None:
     assert [request["due_ms"] for request in read(tmp_path, "pull")["requests"]] == [0, 20, 450, 2500]
 
 
+def test_a_trace_is_played_faster_until_it_is_too_much(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "trace.jsonl"
+    rows = [{"timestamp": 900 * at + 7 * at % 5, "input_length": 9, "output_length": 9} for at in range(300)]
+    trace.write_text("\n".join(map(json.dumps, rows)))
+    asked = [f"--hosts=replay:{VLLM}", "--rate=find", f"--arrivals=trace:{trace}", "--slo=ttft:p90<2s", "--within=9%"]
+    assert main(["load", *asked, f"--report-dir={tmp_path}"]) == 0
+    found = rate_document.read(tmp_path / "rate.json")
+    own = found["arrivals"]["trace_rate_per_s"]
+    assert own == pytest.approx(1 / 0.9, rel=0.01)
+    for each in found["found"]:
+        assert each["rate_per_s"]["high"] / each["rate_per_s"]["low"] <= 1.09**2
+        said = f"(the trace {each['rate_per_s']['value'] / own:.3g} times as fast as it came)"
+        assert said in "".join(rate_page.sentence(found))
+        assert said in (tmp_path / "RESULT.md").read_text().replace("\\", "")
+    assert "".join(rate_page.sentence(found)) in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -107,6 +124,8 @@ def test_a_replay_plays_the_times_of_a_trace(tmp_path: Path) -> None:
         (["--rate=find", "--slo=ttft:p95<2s", "--arrivals=poisson:3/s"], "which looks for the rate"),
         (["--rate=find", "--slo=ttft:p95<2s", "--least-rate=30"], "'30' is no rate"),
         (["--rate=find", "--slo=ttft:p95<2s", "--least-rate-gain=no"], "must be a number above 0"),
+        (["--rate=find", "--slo=ttft:p95<2s", "--within=0%"], "--within=0%: write a share from 0.1% to 50%"),
+        (["--arrivals=poisson:3/s", "--requests=9", "--within=3%"], "is about the rate that --rate=find"),
         (["--arrivals=poisson:3/s", "--requests=9", "--least-rate=30/min"], "is about the rate that --rate=find"),
         (["--arrivals=poisson:30/min", "--requests=0"], "--requests=0: write a whole number that is 1 or more"),
         (["--arrivals=poisson:30/min", "--requests=9", "--queue=-1"], "--queue=-1"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outpace.ground.errors import ArrivalsError
 from outpace.workload import arrivals
-from outpace.workload.arrivals import Arrivals, arriving, parse, parse_period_s
+from outpace.workload.arrivals import Arrivals, arriving, parse, parse_kind, parse_period_s
 from outpace.workload.prompts import DEFAULT_PROMPTS, Generation, workload
 
 MOONCAKE = '{"timestamp": 1000, "input_length": 5, "output_length": 3, "hash_ids": [0]}\n'
@@ -63,6 +63,27 @@ def test_what_cannot_be_read_is_named_with_what_to_write(text: str, said: str) -
         parse(text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_trace_has_a_rate_of_its_own_and_may_be_played_at_another(tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text(
+        "".join(f'{{"timestamp": {at}, "input_length": 5, "output_length": 3}}\n' for at in (7, 1007, 4007))
+    )
+    found = parse_kind(f"trace:{path}", 9)
+    assert found.rate_per_s == pytest.approx(0.5)
+    assert parse_kind(f"trace:{path}", 2).rate_per_s == pytest.approx(1.0)
+    assert [each.due_ms for each in arriving(workload(), found.at(2.0), seed=7).prompts] == [0, 250, 1000]
+    assert parse_kind("gamma:cv=3", 9).at(2.0) == Arrivals("gamma", 2.0, 3.0)
+
+
+def test_a_trace_that_no_speed_makes_a_rate_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text(2 * MOONCAKE)
+    with pytest.raises(ArrivalsError, match="all come at once"):
+        parse_kind(f"trace:{path}", 9)
+    with pytest.raises(ArrivalsError, match=r"looks for the speed, write trace:.*day\.jsonl\."):
+        parse_kind(f"trace:{path},speed=2x", 9)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(poisson|gamma|constant|trace):.{0,20}", fullmatch=True))

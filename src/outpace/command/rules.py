@@ -162,7 +162,7 @@ def _rules(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     require_writable(given.report_dir, "page", "--report-dir")
     told = rank(recording, strategies, work, load)
     fine = [rule.name for rule in told.rules if rule.problem is None]
-    rates = None if search is None or not fine else borne(recording, fine, _soon(search, given.requests))
+    rates = None if search is None or not fine else borne(recording, fine, _soon(search, given))
     print(rules_page.in_terminal(told, rates))  # noqa: T201
     for path, text in rules_page.pages(told, given.report_dir, rates).items():
         write_whole(path, text)
@@ -170,6 +170,7 @@ def _rules(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     return 0
 
 
-def _soon(search: RateAsked, requests: str | None) -> RateAsked:
-    """``search`` as near as tells rules apart: there are many of them."""
-    return replace(search, within=RATE_WITHIN, requests=search.requests if requests else RATE_REQUESTS)
+def _soon(search: RateAsked, given: argparse.Namespace) -> RateAsked:
+    """``search`` as near as tells rules apart, unless it was ``given`` otherwise: there are many of them."""
+    within = RATE_WITHIN if given.within is None else search.within
+    return replace(search, within=within, requests=search.requests if given.requests else RATE_REQUESTS)

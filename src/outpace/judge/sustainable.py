@@ -49,11 +49,19 @@ class Rate:
 class Search:
     """Looks for the highest rate at which all ``objectives`` are kept, from ``start`` on.
 
-    It ends as soon as that is known ``within`` a share of it, or ``most_requests`` were sent.
+    It ends as soon as that is known ``within`` a share of it, or ``most_requests`` were sent, or in ``most_trials``.
     """
 
-    def __init__(self, objectives: Sequence[Objective], start: float, within: float, most_requests: int) -> None:
-        self._objectives, self._start, self._within, self._most = objectives, start, within, most_requests
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        start: float,
+        within: float,
+        most_requests: int,
+        most_trials: int = MOST_TRIALS,
+    ) -> None:
+        self._objectives, self._start, self._within = objectives, start, within
+        self._most, self._most_trials = most_requests, most_trials
         self.trials: list[Trial] = []
         self._found: Rate | None = None
 
@@ -67,7 +75,7 @@ class Search:
         """The rate to try next; None where it is known, or as many requests as may be were sent."""
         if not self.trials:
             return self._start
-        if len(self.trials) >= MOST_TRIALS or sum(each.look.requests for each in self.trials) >= self._most:
+        if len(self.trials) >= self._most_trials or sum(each.look.requests for each in self.trials) >= self._most:
             return None
         found, rates = self.found, [each.rate for each in self.trials]
         if found.high is None:

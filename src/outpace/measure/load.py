@@ -87,7 +87,7 @@ def run_load(
     if recorder is not None:
         recorder.best_alone = session.best_alone
         recorder.arrivals = RecordedArrivals(load_.asked, tuple(each.due_ms for each in load_.work.prompts))
-        recorder.end(scene, outcome.run, session.runs.median_round_trips_ms())
+        recorder.end(scene, outcome.run, session.runs.median_round_trips_ms(), arrived=True)
     return outcome
 
 

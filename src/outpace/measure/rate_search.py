@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from outpace.judge.gate import Word
 from outpace.judge.slo import Objective
 from outpace.judge.sustainable import Rate, Search, Trial, rate_gain
 from outpace.measure.load import BEST_ALONE, Load, arriving_alone, find_capacities, run_load
+from outpace.measure.load_error import load_error
 from outpace.measure.session import Session
-from outpace.measure.watch import Watch
+from outpace.measure.watch import Watch, long_enough_ms
 from outpace.report import rate_document
 from outpace.report.document import written_at
 from outpace.report.rate_document import Made
@@ -27,15 +29,18 @@ from outpace.workload.arrivals import Arrivals
 
 START_SHARE = 0.7
 """Of what the hosts give at their best, a search begins at so much."""
-RUNS = 8
-"""A search sends as many requests as so many whole runs at the most."""
+RUNS, RUNS_ASKED = 8, 80
+"""A search sends as many requests as so many whole runs at the most, and where it is asked how near it is to come."""
+TRIALS = 5
+"""A run is mostly ended before it is whole: so many may stand for each."""
 
 
 @dataclass(frozen=True)
 class RateAsked:
     """What is searched for: the highest rate of arrivals such as ``kind`` at which all of ``slo`` is kept.
 
-    A run has ``requests`` at most, and ``queue`` of them may wait; the search ends ``within`` such a share.
+    A run has ``requests`` at most, or as many as come until it is long enough, and ``queue`` of them may wait; the
+    search ends ``within`` such a share, or after ``runs`` whole runs. With ``own_prompts`` a trace tells times alone.
     """
 
     kind: Arrivals
@@ -46,6 +51,12 @@ class RateAsked:
     queue: int | None = None
     least_rate_per_s: float | None = None
     least_gain: float | None = None
+    runs: int = RUNS
+    own_prompts: bool = False
+
+    def requests_at(self, rate_per_s: float) -> int:
+        """How many a run at such a rate has at most."""
+        return max(self.requests, math.ceil(long_enough_ms(self.slo) / 1000 * rate_per_s))
 
 
 RunAt = Callable[[float, int, Brake], Run]
@@ -101,6 +112,8 @@ class RateSearch:
         self.document: dict[str, Any] | None = None
         """The report so far."""
         self.strategy, self.phase = BEST_ALONE, "arrivals"
+        recording = session.settings.recording
+        self._error = None if recording is None else load_error(recording)
         self.rounds: list[Made] = []
         """The trials so far of the strategy in progress."""
         self._faults: list[str] = []
@@ -156,7 +169,8 @@ class RateSearch:
 
     def _search(self, most_per_s: float) -> Search:
         asked = self.asked
-        return Search(asked.slo, START_SHARE * most_per_s, asked.within, RUNS * asked.requests)
+        start = START_SHARE * most_per_s
+        return Search(asked.slo, start, asked.within, asked.runs * asked.requests_at(start), TRIALS * asked.runs)
 
     def _most_per_s(self, strategy: str) -> float:
         """What the hosts of ``strategy`` answer in a second at their best."""
@@ -166,8 +180,10 @@ class RateSearch:
         asked, settings = self.asked, self._session.settings
 
         def run_at(rate: float, turn: int, brake: Brake) -> Run:
-            kind, seed = replace(asked.kind, rate_per_s=rate), settings.workload.generation.seed + turn
-            work = arrivals.arriving(settings.workload, kind, seed=seed, requests=asked.requests)
+            seed, requests = settings.workload.generation.seed + turn, asked.requests_at(rate)
+            work = arrivals.arriving(
+                settings.workload, asked.kind.at(rate), seed=seed, requests=requests, own_prompts=asked.own_prompts
+            )
             self._session.knock()
             load_ = Load(asked.asked, work, asked.slo, asked.queue)
             outcome: Outcome = run_load(self._session, subject.strategy, load_, subject.alone, brake, record=False)
@@ -190,8 +206,10 @@ class RateSearch:
             for each in self.subjects
             if each.made
         ]
-        asked = rate_document.Asked(self.asked.asked, self.asked.queue, self.asked.slo, self.asked.requests)
-        self.document = rate_document.build(self._session.origin, asked, subjects)
+        asked, kind = self.asked, self.asked.kind
+        own = None if kind.trace is None else kind.rate_per_s
+        said = rate_document.Asked(asked.asked, asked.queue, asked.slo, asked.requests, own)
+        self.document = rate_document.build(self._session.origin, said, subjects, self._error)
         with written_at(self.path):
             rate_document.write(self.path, self.document)
 

@@ -9,7 +9,15 @@ from outpace.judge import under_way
 from outpace.judge.slo import Objective
 from outpace.judge.under_way import FIRST_LOOK, LOOKS_APART, OVERLOAD, Look
 
+LIMITS = 20
+"""A run lasts for so many times what is promised before it has kept that: in a shorter one not even an overload makes
+anybody wait for long."""
 KEPT, BROKEN = "the SLO was seen to be kept", "the SLO was seen to be broken"
+
+
+def long_enough_ms(objectives: Sequence[Objective]) -> float:
+    """How long a run lasts at the least that keeps ``objectives``."""
+    return LIMITS * max(each.limit_ms for each in objectives)
 
 
 class OverloadWatch:
@@ -41,4 +49,6 @@ class Watch(OverloadWatch):
         self.latest = under_way.look(self._objectives, ledger.finished, ledger.waiting, ledger.now_ms)
         if self.latest.overload:
             return OVERLOAD
+        if self.latest.answer == "keeps" and ledger.now_ms < long_enough_ms(self._objectives):
+            return None
         return {"keeps": KEPT, "breaks": BROKEN, "open": None}[self.latest.answer]

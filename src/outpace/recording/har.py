@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from outpace.ground.documents import read_json, refused, write_json
 from outpace.ground.errors import quoted
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
+from outpace.judge.slo import Latency
 from outpace.recording import journal
 from outpace.recording.recording import Exchange, RecordedArrivals, RecordedHost, RecordedRun, Recording
 from outpace.workload.prompts import Generation, workload
@@ -128,7 +129,7 @@ def to_har(recording: Recording) -> dict[str, Any]:
                 "hosts": [
                     {**asdict(host), "levels": [_told(level) for level in host.levels]} for host in recording.hosts
                 ],
-                "runs": [{**asdict(run), "hosts": list(run.hosts)} for run in recording.runs],
+                "runs": [_run(run) for run in recording.runs],
                 **({"arrivals": _arrivals(recording.arrivals)} if recording.arrivals else {}),
             },
             "entries": [_entry(exchange, urls[exchange.host], began) for exchange in recording.exchanges],
@@ -138,6 +139,23 @@ def to_har(recording: Recording) -> dict[str, Any]:
 
 def _arrivals(arrivals: RecordedArrivals) -> dict[str, Any]:
     return {"asked": arrivals.asked, "due_ms": [_rounded(ms) for ms in arrivals.due_ms]}
+
+
+def _run(run: RecordedRun) -> dict[str, Any]:
+    told = {**asdict(replace(run, latencies=())), "hosts": list(run.hosts)}
+    del told["latencies"]
+    seen = [[_rounded(ms) if ms is not None else None for ms in _kept(each)] for each in run.latencies]
+    return {**told, "latencies_ms": seen} if seen else told
+
+
+def _kept(latency: Latency) -> tuple[float | None, ...]:
+    return latency.due_ms, latency.ttft_ms, latency.e2e_ms
+
+
+def _run_of(told: dict[str, Any]) -> RecordedRun:
+    seen = tuple(Latency(due, ttft, None, e2e) for due, ttft, e2e in told.get("latencies_ms", ()))
+    known = {name: value for name, value in told.items() if name != "latencies_ms"}
+    return RecordedRun(**{**known, "round": int(told["round"]), "hosts": tuple(told["hosts"]), "latencies": seen})
 
 
 def _told(level: Level) -> dict[str, Any]:
@@ -209,7 +227,7 @@ def from_har(document: dict[str, Any]) -> Recording:
             for host in ours["hosts"]
         ),
         workload(texts, Generation(**work)),
-        tuple(RecordedRun(**{**run, "round": int(run["round"]), "hosts": tuple(run["hosts"])}) for run in ours["runs"]),
+        tuple(map(_run_of, ours["runs"])),
         tuple(exchange_of(entry) for entry in log["entries"]),
         ours["baseline"],
         log.get("comment", ""),

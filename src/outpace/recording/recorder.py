@@ -18,6 +18,7 @@ from outpace.engines.client import authority_of
 from outpace.engines.failures import BUSY
 from outpace.ground.records import BestAlone, Run
 from outpace.judge.capacity import Level
+from outpace.judge.slo import latency_of
 from outpace.recording import fitted_levels
 from outpace.recording.fitted_bursts import calibrated
 from outpace.recording.growing import GrowingFile
@@ -134,12 +135,15 @@ class Recorder:
         """Why the session is recorded no further, if so."""
         return self._file.full
 
-    def end(self, scene: Scene, run: Run, round_trips_ms: Mapping[str, float]) -> None:
-        """The run of ``scene`` is over; raises ``OSError`` where the file cannot be written."""
+    def end(self, scene: Scene, run: Run, round_trips_ms: Mapping[str, float], *, arrived: bool = False) -> None:
+        """The run of ``scene`` is over, whose requests ``arrived``; raises ``OSError`` where that cannot be written."""
         self._transport.run = None
         self._trips_ms.update(round_trips_ms)
         makespan_ms = None if run.failed else round(run.makespan_ms, 3)
-        self._runs.append(RecordedRun(scene.name, scene.strategy, scene.measured, scene.round, run.hosts, makespan_ms))
+        seen = tuple(latency_of(each) for each in run.requests) if arrived else ()
+        self._runs.append(
+            RecordedRun(scene.name, scene.strategy, scene.measured, scene.round, run.hosts, makespan_ms, seen)
+        )
         self._exchanges += self._passed()
         self._save(fit=len(self._exchanges) >= 2 * self._fitted_to)
 

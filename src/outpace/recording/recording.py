@@ -11,6 +11,7 @@ from typing import Literal
 from outpace.engines import Identity
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
+from outpace.judge.slo import Latency
 from outpace.workload.prompts import Workload
 
 
@@ -61,7 +62,8 @@ class Scene:
 class RecordedRun:
     """One run: ``measured`` is the strategy whose round it belongs to, None where it belongs to all of that round.
 
-    ``makespan_ms`` is None where the run left prompts unanswered.
+    ``makespan_ms`` is None where the run left prompts unanswered. ``latencies`` are those of its requests in their
+    order, but for TPOT, where they arrived.
     """
 
     name: str
@@ -70,6 +72,7 @@ class RecordedRun:
     round: int
     hosts: tuple[str, ...]
     makespan_ms: float | None
+    latencies: tuple[Latency, ...] = ()
 
     @property
     def alone(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from outpace.ground.documents import read_json, write_json
 from outpace.ground.records import BestAlone
 from outpace.judge.load import LoadFigures
+from outpace.judge.replay_error import ReplayError
 from outpace.judge.slo import Objective
 from outpace.judge.sustainable import Rate, Trial
 from outpace.report.document import Origin, head, rounded
@@ -22,12 +23,16 @@ QUANTILES = ("p50", "p95")
 
 @dataclass(frozen=True)
 class Asked:
-    """What was searched for: ``arrivals`` as a user writes them, at most so many ``requests`` a run."""
+    """What was searched for: ``arrivals`` as a user writes them, at most so many ``requests`` a run.
+
+    ``trace_rate_per_s`` is the rate at which a trace came, None where there is none.
+    """
 
     arrivals: str
     queue: int | None
     slo: tuple[Objective, ...]
     requests: int
+    trace_rate_per_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,21 @@ class Searched:
     trials: Sequence[Made]
 
 
-def build(origin: Origin, asked: Asked, found: Sequence[Searched]) -> dict[str, Any]:
-    """What was ``found`` as a document, the best alone among it; rates are requests a second."""
+def build(origin: Origin, asked: Asked, found: Sequence[Searched], error: ReplayError | None = None) -> dict[str, Any]:
+    """What was ``found`` as a document, the best alone among it; rates are requests a second.
+
+    ``error`` is how far replays of the recorded loads were off, where a recording is what was searched.
+    """
     begins = head(SCHEMA_VERSION, origin, "", origin.workload)
     del begins["strategy"]
     return {
         **begins,
-        "arrivals": {"asked": asked.arrivals, "queue": asked.queue, "requests": asked.requests},
+        "arrivals": {
+            "asked": asked.arrivals,
+            "queue": asked.queue,
+            "requests": asked.requests,
+            "trace_rate_per_s": rounded(asked.trace_rate_per_s, 9),
+        },
         "slo": [{"figure": one.figure, "quantile": one.quantile, "limit_ms": one.limit_ms} for one in asked.slo],
         "found": [
             {
@@ -72,6 +85,7 @@ def build(origin: Origin, asked: Asked, found: Sequence[Searched]) -> dict[str, 
             }
             for each in found
         ],
+        "replay_error": error and {**asdict(error), "share": rounded(error.share, 6)},
     }
 
 

@@ -33,10 +33,10 @@ def sentence(document: Document) -> Words:
     best = max(sets or document["found"], key=lambda each: each["rate_per_s"]["value"])
     who, bear = _who(document, best), "bears" if len(best["hosts"]) == 1 else "bear"
     told = _number(best["rate_per_s"])
-    said: Words = (*who, f" {bear} {told} requests a minute with {promised}")
+    said: Words = (*who, f" {bear} {told} requests a minute{as_fast(document, best)} with {promised}")
     if alone is not None and sets:
         host = Foreign(alone["best_alone"]["host"])
-        said = (*said, ", ", host, f" alone {_number(alone['rate_per_s'])}")
+        said = (*said, ", ", host, f" alone {_number(alone['rate_per_s'])}{as_fast(document, alone)}")
     if best["rate_gain"] is not None:
         said = (*said, f": {_gain(best['rate_gain'])}")
     return capital((*said, "."))
@@ -62,7 +62,7 @@ def blocks(document: Document) -> list[Block]:
         [
             [
                 name_of(each),
-                a_minute(each["rate_per_s"]),
+                f"{a_minute(each['rate_per_s'])}{as_fast(document, each)}",
                 "" if each["rate_gain"] is None else _gain(each["rate_gain"]),
                 f"{sum(trial['requests'] for trial in each['trials']):,}",
                 ms(sum(trial["makespan_ms"] for trial in each["trials"])),
@@ -72,7 +72,23 @@ def blocks(document: Document) -> list[Block]:
     )
     trials = [Folded(_runs(each), [_trials(document, each)]) for each in document["found"]]
     said = [(*name_of(each), f": {each['gate']['verdict']}. {each['gate']['reason']}") for each in _judged(document)]
+    said += replays_off(document)
     return [rates, *([Items(said)] if said else []), *trials]
+
+
+def replays_off(document: Document) -> list[Words]:
+    """How far replays of the recording were off where requests arrived, or that it cannot tell; nothing where live."""
+    if document["source"] != "replay":
+        return []
+    error = document.get("replay_error")
+    if error is None:
+        unknown = "How far off replays of this recording are where requests arrive is not known"
+        return [(f"{unknown}: it holds no load to tell it.",)]
+    figure = error["figure"].upper().replace(" P", " p")
+    how_far = (
+        f"Of requests that arrive, replays of this recording were off by up to {error['share']:.1%} ({figure}, under "
+    )
+    return [(how_far, Foreign(error["strategy"]), "): of the second half of its loads, knowing the first.")]
 
 
 def _runs(found: Mapping[str, Any]) -> str:
@@ -115,6 +131,12 @@ def name_of(found: Mapping[str, Any]) -> Words:
     """Whose rate it is."""
     alone = found["best_alone"]
     return (Foreign(found["strategy"]),) if alone is None else (Foreign(alone["host"]), " alone")
+
+
+def as_fast(document: Document, found: Mapping[str, Any]) -> str:
+    """How many times as fast as it came a trace is played at the rate that was found; nothing where there is none."""
+    own = document["arrivals"].get("trace_rate_per_s")
+    return "" if own is None else f" (the trace {found['rate_per_s']['value'] / own:.3g} times as fast as it came)"
 
 
 def a_minute(rate: Mapping[str, Any]) -> str:

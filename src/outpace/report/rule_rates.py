@@ -7,7 +7,7 @@ from typing import Any
 
 from outpace.judge.slo import Objective
 from outpace.report.blocks import LONG, NUMBER, TEXT, Table
-from outpace.report.rate_page import a_minute, name_of
+from outpace.report.rate_page import a_minute, name_of, replays_off
 from outpace.report.rules import WHOSE, is_of_routers
 from outpace.report.words import Foreign, Words, joined, times
 
@@ -59,7 +59,8 @@ def notes(document: Mapping[str, Any]) -> list[Words]:
         elif len(ranked) > 1:
             ahead = times(_rate(ranked[0]) / _rate(ranked[1])) if _rate(ranked[1]) else "many times"
             said.append((best, " bears the most, ", ahead, " as much as ", Foreign(ranked[1]["strategy"]), "."))
-    return [*said, ("A rate gain is what the set bears over what the best single host does.",)]
+    gain: Words = ("A rate gain is what the set bears over what the best single host does.",)
+    return [*said, gain, *replays_off(document)]
 
 
 def _ranked(document: Mapping[str, Any]) -> Sequence[Found]:

@@ -94,7 +94,7 @@ def altered_in_words(recording: Recording, changes: Sequence[Alteration]) -> tup
             found = _with_host(found, _with_slots(_host(found, change.host), number))
             said.append(f"with {number} {'slot' if number == 1 else 'slots'} on {change.host}")
     if said:
-        runs = tuple(replace(run, makespan_ms=None) for run in found.runs)
+        runs = tuple(replace(run, makespan_ms=None, latencies=()) for run in found.runs)
         comment = f"{found.comment} What if, {', '.join(said)}; not measured so.".strip()
         found = replace(found, runs=runs, comment=comment, best_alone=None)
         if not _baseline_stands(recording, found, like):

@@ -10,14 +10,15 @@ from typing import Any
 from outpace.ground.errors import UsageError
 from outpace.judge.slo import parse_slo
 from outpace.measure.load import BEST_ALONE, Load
-from outpace.measure.rate_search import RateAsked
+from outpace.measure.rate_search import RUNS, RUNS_ASKED, RateAsked
+from outpace.measure.watch import LIMITS
 from outpace.measure.worlds import Settings
 from outpace.workload import arrivals
 from outpace.workload.prompts import Workload
 
 DEFAULT_STRATEGIES = ("pull",)
 NEEDS_ARRIVALS = ("for", "requests", "slo", "queue")
-NEEDS_SEARCH = ("least_rate", "least_rate_gain")
+NEEDS_SEARCH = ("within", "least_rate", "least_rate_gain")
 MOST_REQUESTS = (200, 2000)
 """A run of a search has so many at most, unless that is asked for: live, and in a replay, where they take no time."""
 WITHIN = (0.1, 0.02)
@@ -49,9 +50,17 @@ def add_options(add: Callable[..., None]) -> None:
     add(
         "--rate",
         metavar="find",
-        help="find: search for the highest rate of --arrivals=poisson (or constant, or gamma:cv=3) that keeps --slo, "
-        "of the set under each strategy and of the best host alone, and tell the gain: rate.json. --requests is then "
-        f"what a run has at most (default: {MOST_REQUESTS[0]}, {MOST_REQUESTS[1]} in a replay).",
+        help="find: search for the highest rate of --arrivals=poisson (or constant, gamma:cv=3, or trace:FILE, played "
+        "faster and slower) that keeps --slo, of the set under each strategy and of the best host alone, and tell the "
+        "gain: rate.json. --requests is then "
+        f"what a run has at most (default: {MOST_REQUESTS[0]}, {MOST_REQUESTS[1]} in a replay), or as many as come "
+        f"within {LIMITS} times what is promised.",
+    )
+    add(
+        "--within",
+        metavar="SHARE",
+        help=f"Search on until rates are known so well, as 3%, in up to {RUNS_ASKED} runs' requests each. Default: "
+        f"{WITHIN[0]:.0%}, {WITHIN[1]:.0%} in a replay, or as near as {RUNS} runs' requests come.".replace("%", "%%"),
     )
     add(
         "--least-rate",
@@ -103,18 +112,21 @@ def read_search(option: argparse.Namespace, settings: Settings) -> RateAsked | N
     if getattr(option, "for") is not None:
         raise UsageError("--for: a run of --rate=find ends when it has told; --requests=N is what it has at most.")
     asked, gain = option.arrivals or "poisson", option.least_rate_gain
-    kind = arrivals.parse_kind(asked)
+    requests = _number("--requests", option.requests, 20) or MOST_REQUESTS[replayed]
+    kind = arrivals.parse_kind(asked, requests)
     if gain is not None and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", gain) and float(gain)):
         raise UsageError(f"--least-rate-gain={gain}: it must be a number above 0.")
     return RateAsked(
         kind,
         asked,
         parse_slo(option.slo),
-        _number("--requests", option.requests, 20) or MOST_REQUESTS[replayed],
-        WITHIN[replayed],
+        requests,
+        WITHIN[replayed] if option.within is None else _share("--within", option.within),
         _number("--queue", option.queue, 0),
         None if option.least_rate is None else arrivals.parse_rate_per_s(option.least_rate, "--least-rate"),
         None if gain is None else float(gain),
+        RUNS if option.within is None else RUNS_ASKED,
+        own_prompts=replayed or settings.record is not None,
     )
 
 
@@ -139,6 +151,13 @@ def _load(said: str, work: Workload, asked: Mapping[str, Any]) -> Load:
 def strategies_of(asked: tuple[str, ...] | None) -> tuple[str, ...]:
     """What a load is measured under: the best single host first, then the strategies that were ``asked`` for."""
     return (BEST_ALONE, *(asked or DEFAULT_STRATEGIES))
+
+
+def _share(name: str, text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]{1,3})?)%", text)
+    if found is None or not 0.1 <= float(found[1]) <= 50:
+        raise UsageError(f"{name}={text}: write a share from 0.1% to 50%, such as 3%.")
+    return float(found[1]) / 100
 
 
 def _number(name: str, text: str | None, least: int) -> int | None:

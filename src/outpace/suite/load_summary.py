@@ -57,12 +57,13 @@ def write_rates(reporter: pytest.TerminalReporter, document: Mapping[str, Any] |
         overloads = sum(each["overload"] for each in runs)
         braked = f", {overloads} of them ended as overload" if overloads else ""
         requests = sum(each["requests"] for each in runs)
-        said = (
-            f"{rate_page.a_minute(found['rate_per_s'])} requests a minute, by {requests:,} in {len(runs)} runs{braked}"
-        )
+        rate = f"{rate_page.a_minute(found['rate_per_s'])} requests a minute{rate_page.as_fast(document, found)}"
+        said = f"{rate}, by {requests:,} in {len(runs)} runs{braked}"
         write_wrapped(reporter, f"{''.join(rate_page.name_of(found))}: {said}", "", "  ")
         if found["gate"] is not None:
             write_wrapped(reporter, f"{found['gate']['verdict']}: {found['gate']['reason']}", "  ", "    ")
+    for words in rate_page.replays_off(document):
+        write_wrapped(reporter, "".join(words), "", "  ")
 
 
 def _said(found: Mapping[str, Any]) -> str:

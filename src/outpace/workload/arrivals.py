@@ -33,7 +33,8 @@ class Arrivals:
     """When requests come: at ``rate_per_s`` on average, with gaps of a ``kind``, or as in the ``trace`` of a file.
 
     Gaps are all alike ("constant"), exponential ("poisson"), or of a gamma distribution with the coefficient of
-    variation ``cv`` ("gamma": 1 is as "poisson", more comes in bursts). A trace is played ``speed`` times as fast.
+    variation ``cv`` ("gamma": 1 is as "poisson", more comes in bursts). A trace is played ``speed`` times as fast; its
+    ``rate_per_s`` is its own, 0 where nobody has looked.
     """
 
     kind: str
@@ -41,6 +42,12 @@ class Arrivals:
     cv: float = 1.0
     trace: Path | None = None
     speed: float = 1.0
+
+    def at(self, rate_per_s: float) -> Arrivals:
+        """The same at another rate; a trace whose own is known is played as much faster, or slower."""
+        if self.trace is None:
+            return replace(self, rate_per_s=rate_per_s)
+        return replace(self, speed=rate_per_s / self.rate_per_s)
 
     def gaps_s(self, seed: int) -> Iterator[float]:
         """The seconds before each request, without an end; the first constant one is due at once."""
@@ -83,18 +90,33 @@ def parse(text: str) -> Arrivals:
     return Arrivals(kind, rate_per_s, float(cv[1]) if cv else 1.0)
 
 
-def parse_kind(text: str) -> Arrivals:
-    """Read ``--arrivals`` without a rate, where that is searched for: constant, poisson, or gamma:cv=3.
+def parse_kind(text: str, requests: int) -> Arrivals:
+    """Read ``--arrivals`` without a rate, where that is searched for: constant, poisson, gamma:cv=3, or trace:FILE.
 
-    Raises ``ArrivalsError``.
+    A trace has the rate at which the first so many ``requests`` of it came. Raises ``ArrivalsError``.
     """
     kind, _, option = text.partition(":")
+    if kind == "trace":
+        found = parse(text)
+        if found.trace is None or found.speed != 1:
+            raise ArrivalsError(
+                f"--arrivals: beside --rate=find, which looks for the speed, write trace:{found.trace}."
+            )
+        return replace(found, rate_per_s=_own_rate_per_s(found.trace, requests))
     if kind not in ("constant", "poisson", "gamma") or (option and kind != "gamma"):
         raise ArrivalsError(
             f"--arrivals: cannot read {quoted(text)} beside --rate=find, which looks for the rate: write constant, "
-            "poisson, or gamma:cv=3."
+            "poisson, gamma:cv=3, or trace:FILE."
         )
     return parse(f"{kind}:1/s" + (f",{option}" if option else ""))
+
+
+def _own_rate_per_s(trace: Path, requests: int) -> float:
+    """At which rate the first so many requests of a trace came; raises ``ArrivalsError`` where all came at once."""
+    due_ms = [each.due_ms for each in islice(traces.read(trace), requests)]
+    if not due_ms or due_ms[-1] == due_ms[0]:
+        raise ArrivalsError(f"--arrivals: the requests of {trace} all come at once, and no speed makes that a rate.")
+    return (len(due_ms) - 1) / (due_ms[-1] - due_ms[0]) * 1000
 
 
 def parse_rate_per_s(text: str, where: str) -> float:
