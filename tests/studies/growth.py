@@ -32,7 +32,7 @@ RECORDING = REPOSITORY / "bench" / "recordings" / "vllm.json"
 STRATEGIES = ("pull", "earliest-finish")
 MORE_REQUESTS = [(1_000, 10), (10_000, 10), (100_000, 10), (1_000_000, 10)]
 MORE_HOSTS = [(100_000, 10), (100_000, 100), (100_000, 1_000), (100_000, 10_000), (1_000_000, 10_000)]
-SESSIONS = [1_000, 10_000]
+SESSIONS = [1_000, 2_000, 10_000]
 
 
 @cache
