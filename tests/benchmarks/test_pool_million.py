@@ -17,7 +17,7 @@ REQUESTS = 990_000
 
 
 @pytest.mark.quiet
-@pytest.mark.skipif("OUTPACE_NIGHTLY" not in os.environ, reason="takes ten minutes: tox -e nightly runs this")
+@pytest.mark.skipif("OUTPACE_NIGHTLY" not in os.environ, reason="takes minutes: tox -e nightly runs this")
 def test_a_million_requests_are_each_answered_once(record_property: Callable[[str, object], None]) -> None:
     globe = find("globe", REPOSITORY / "bench")
     found = play(replace(globe, for_s=REQUESTS / globe.arrivals.rate_per_s), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def test_the_sentence_is_of_the_best_variation_and_comes_first(document):
         "an office of ten: 10 contributors, away 15% of the time, bear 2.92 requests a second with "
     )
     assert "95 % of first tokens within 3 s under shortest-expected-wait; the coordinator is busy " in shown
+
+
+def test_how_far_simulation_was_from_live_pools_stands_beside_the_answer(document):
+    document = copy.deepcopy(document)
+    shown, page = " ".join(pool_page.in_terminal(document).split()), pool_page.page(document)
+    assert shown.index("Simulated, TTFT p95 was ") < shown.index("goodput")
+    held = {(each["measured"], each["rule"]) for variation in document["variations"] for each in variation["trust"]}
+    assert ("fifty reference engines that come and go", "shortest-expected-wait") in held
+    for measured, rule in held:
+        assert f"at the worst: {measured} under {rule}" in shown
+        assert measured in page
+    for variation in document["variations"]:
+        variation["trust"] = []
+    assert "Nothing of what is promised here has been held against live runs." in pool_page.in_terminal(document)
 
 
 def test_a_row_a_variation_and_whoever_failed_is_named(document):

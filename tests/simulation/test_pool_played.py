@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from test_pool_scenario import TEXT, scenario
 
+from outpace.ground.errors import UsageError
 from outpace.simulation.pool import many
 from outpace.simulation.pool.many import Failure, play_all
 from outpace.simulation.pool.played import Cost, Played, play
@@ -60,6 +65,17 @@ def test_without_churn_nothing_is_lost_and_all_are_there(tmp_path):
     assert found.there_s == pytest.approx(4 * found.took_s)
 
 
+def test_several_coordinators_share_contributors_and_requests(restless):
+    one, two = (each.scenario for each in variations(restless, ["coordinators:1,2"]))
+    mine, theirs = play(one, 1), play(two, 1)
+    assert mine == replace(play(restless, 1), cost=mine.cost)
+    assert theirs.answered == mine.answered == theirs.given
+    assert digits(theirs) == digits(play(two, 1))
+    assert theirs.load.latencies["e2e_ms"]["mean"].value > mine.load.latencies["e2e_ms"]["mean"].value
+    with pytest.raises(UsageError, match="5 coordinators cannot share 4 contributors"):
+        play(replace(restless, coordinators=5), 1)
+
+
 def test_one_host_more_changes_nothing_about_the_others(restless):
     few, more = (each.scenario for each in variations(restless, ["hosts:4,8"]))
     mine, theirs = ({each.name: each for each in drawn(how, 1)} for how in (few, more))
@@ -110,3 +126,18 @@ def test_whoever_is_killed_takes_nothing_along_that_was_brought(restless, monkey
     assert isinstance(kept, Played)
     assert failed == Failure(2, "whoever played it is gone: MemoryError: no more")
     assert seen == [kept, failed]
+
+
+def test_those_who_play_for_one_that_is_killed_end_too(tmp_path):
+    endless = TEXT.replace('for = "1min"', 'for = "100h"')
+    (tmp_path / "endless.toml").write_text(endless, encoding="utf-8")
+    asked = [sys.executable, "-m", "outpace.command.cli", "pool", "endless.toml", "--seeds=2", "--jobs=2"]
+    with subprocess.Popen(asked, cwd=tmp_path) as asker:
+        process = psutil.Process(asker.pid)
+        while len(players := [each for each in process.children() if each.cpu_times().user > 2]) < 2:
+            time.sleep(0.1)
+        asker.kill()
+    _, alive = psutil.wait_procs(players, timeout=30)
+    for each in alive:
+        each.kill()
+    assert alive == []

@@ -9,12 +9,19 @@ import pytest
 
 from harness import REPOSITORY
 from outpace.ground.errors import UsageError
+from outpace.simulation.pool.contributor import asked_for
+from outpace.simulation.pool.population import workload
 from outpace.simulation.pool.scenario import Scenario, read
 from outpace.simulation.pool.variations import variations
 
 SHIPPED = sorted((REPOSITORY / "bench" / "scenarios").glob("*.toml"))
 RECORDINGS = [REPOSITORY / "bench" / "recordings"]
-TEXT = """\
+LENGTHS = """\
+[lengths]
+prompt_tokens = 60
+output_tokens = { lognormal = { median = 40, sigma = 0.5 }, most = 400 }
+"""
+TEXT = f"""\
 title = "a few"
 rule = "power-of-two"
 slo = "ttft:p95<3s"
@@ -23,19 +30,16 @@ slo = "ttft:p95<3s"
 requests = "poisson:2/s"
 for = "1min"
 
-[lengths]
-prompt_tokens = 60
-output_tokens = { lognormal = { median = 40, sigma = 0.5 }, most = 400 }
-
+{LENGTHS}
 [[hosts]]
 name = "laptop"
 count = 3
 tokens_per_s = 30
 slots = 2
-throughput = { 1 = 1.0, 2 = 1.6 }
+throughput = {{ 1 = 1.0, 2 = 1.6 }}
 [hosts.churn]
-on_s = { exponential = 600 }
-off_s = { exponential = 200 }
+on_s = {{ exponential = 600 }}
+off_s = {{ exponential = 200 }}
 
 [[hosts]]
 name = "desktop"
@@ -87,7 +91,9 @@ def test_hosts_of_other_recordings_can_be_had_too(tmp_path, name):
         ('slo = "ttft:p95<3s"', "", r"at \$: 'slo' is a required property"),
         ('slo = "ttft:p95<3s"', 'slo = "fast"', r"slo: cannot read 'fast'"),
         ("poisson:2/s", "often", r"arrivals.requests: cannot read 'often'"),
-        ("poisson:2/s", "trace:x.csv", r"a trace is not simulated"),
+        ("poisson:2/s", "trace:x.csv", r"arrivals.requests: The trace .*x.csv cannot be read"),
+        ("poisson:2/s", "trace:few.toml", r"arrivals.requests: The trace .* begins with 'title"),
+        (LENGTHS, "", r"lengths: write how long requests are"),
         ('for = "1min"', 'for = "long"', r"arrivals.for: 'long' is no time"),
         ("count = 3", "count = 0", r"\$.hosts\[0\].count: 0 is less than the minimum"),
         ('name = "desktop"', 'name = "laptop"', r"two groups have one name"),
@@ -117,6 +123,29 @@ def test_what_is_wrong_is_told_with_where(tmp_path, written, instead, said):
 def test_a_scenario_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=re.escape("nowhere.toml cannot be read")):
         read(tmp_path / "nowhere.toml")
+
+
+TRACE = """\
+{"timestamp": 0, "input_length": 100, "output_length": 20}
+{"timestamp": 1500, "input_length": 2000, "output_length": 40}
+{"timestamp": 70000, "input_length": 9, "output_length": 9}
+"""
+
+
+def test_requests_may_come_as_a_trace_has_them_with_their_lengths(tmp_path):
+    (tmp_path / "service.jsonl").write_text(TRACE, encoding="utf-8")
+    traced = scenario(tmp_path, TEXT.replace(LENGTHS, "").replace("poisson:2/s", "trace:service.jsonl"))
+    (tmp_path / "service.jsonl").unlink()  # whoever plays it needs no file
+
+    def asked(each: Scenario) -> list[tuple[float, tuple[int, int]]]:
+        return [(prompt.due_ms, asked_for(prompt.text)) for prompt in workload(each, 1).prompts]
+
+    assert asked(traced) == [(0.0, (100, 20)), (1500.0, (2000, 40))]
+    (faster,) = variations(traced, ["rate:2x"])
+    assert asked(faster.scenario) == [(0.0, (100, 20)), (750.0, (2000, 40)), (35_000.0, (9, 9))]
+    (tmp_path / "service.jsonl").write_text(TRACE, encoding="utf-8")
+    with pytest.raises(UsageError, match="lengths: write how long requests are, or let a trace tell it, and not both"):
+        scenario(tmp_path, TEXT.replace("poisson:2/s", "trace:service.jsonl"))
 
 
 def test_variations_are_each_with_each(tmp_path):

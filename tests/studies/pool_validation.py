@@ -1,42 +1,36 @@
-"""How near simulated pools come to live ones: ``tox -e study -- pool_validation.py [SEEDS]``.
+"""How near simulated pools come to live ones: ``tox -e study -- pool_validation.py churn|embedded RUNS``.
 
-Fifty reference engines listen on ports of this machine while they are there, and cut their connections as they leave;
-requests arrive, and the coordinator sends them under a rule. The same scenario is simulated by the same seed, which
-draws the same machines, the same presence and the same requests. Takes a minute for each seed and rule.
+``churn``: fifty reference engines come and go on this machine, and requests arrive under each of three rules; the same
+scenario is simulated by the same seeds. Takes 70 s for each run and rule.
+
+``embedded``: requests arrive at the two embedded engines, which were recorded before; the recording is replayed with
+the same requests, and a pool of two that are like its hosts is simulated. Takes a minute a run and rule, and one more.
+
+Prints a table, and keeps the figures where ``outpace pool`` finds them, to tell them beside each of its answers.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from outpace.dispatch import Coordinator, find_strategy, limit_of
-from outpace.engines import Client, Identity
-from outpace.engines.detect import engine_for
-from outpace.ground.hosts import Host
+import pool_embedded
 from outpace.ground.records import Run
 from outpace.judge import load
 from outpace.judge.load import LoadFigures
-from outpace.measure.real_clock import RealLoop
-from outpace.simulation.pool.contributor import asked_for
-from outpace.simulation.pool.played import play
-from outpace.simulation.pool.population import Member, by_speed, drawn, known, spans_of, workload
-from outpace.simulation.pool.presence import Spans
-from outpace.simulation.pool.scenario import Scenario, read
-from reference.server import ReferenceEngine
-from reference.truth import Truth, from_plain, to_plain
+from outpace.judge.slo import parse_slo
+from outpace.simulation.pool import validation
+from outpace.simulation.pool.played import Played, play
+from outpace.simulation.pool.scenario import read
+from outpace.simulation.pool.validation import Held, Study
+from pool_live import live
 
-SCENARIO = """\
+FIFTY = """\
 title = "fifty reference engines"
 rule = "power-of-two"
 slo = "ttft:p95<3s"
@@ -60,156 +54,98 @@ on_s = { exponential = 20 }
 off_s = { exponential = 10 }
 """
 RULES = ("power-of-two", "shortest-expected-wait", "pull")
-FIRST_PORT = 21_400
-"""Below those that systems give to whoever connects."""
-AHEAD_S = 3.0
-LONGEST_S = 120.0
-ROWS = (("TTFT", "ttft_ms", "p50"), ("TTFT", "ttft_ms", "p90"), ("E2E", "e2e_ms", "p50"), ("E2E", "e2e_ms", "p95"))
+HELD = parse_slo("ttft:p50<3s,ttft:p90<3s,ttft:p95<3s,e2e:p50<1000s,e2e:p90<1000s,e2e:p95<1000s")
+"""These quantiles, as they are in the requests of a run; goodput is what had its first token within three seconds."""
+COLUMNS = ("rule", "figure", "live", "simulated", "error of the median", "worst run")
 
-
-class ComingAndGoing(ReferenceEngine):
-    """An engine that listens while it is there; when it leaves, connections end inside answers."""
-
-    def __init__(self, truth: Truth) -> None:
-        super().__init__(truth)
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            await super()._serve(reader, writer)
-        finally:
-            self._writers.discard(writer)
-
-    async def go_by(self, port: int, spans: Sequence[Sequence[float]], start_s: float) -> None:
-        """Be there within ``spans``, seconds after ``start_s`` on the machine's clock."""
-        for from_s, until_s in spans:
-            await asyncio.sleep(start_s + from_s - time.monotonic() - (AHEAD_S if from_s == 0 else 0))
-            await self.listen(port)
-            await asyncio.sleep(start_s + until_s - time.monotonic())
-            self._server.close()
-            for writer in list(self._writers):
-                writer.transport.abort()
-
-
-async def serve(asked: dict[str, Any]) -> None:
-    """Let all engines come and go."""
-    async with asyncio.TaskGroup() as tasks:
-        for place, (truth, spans) in enumerate(asked["engines"]):
-            engine = ComingAndGoing(from_plain(truth))
-            tasks.create_task(engine.go_by(FIRST_PORT + place, spans, asked["start_s"]))
-
-
-@contextmanager
-def serving(engines: Iterable[tuple[Truth, list[tuple[float, float]]]], start_s: float) -> Iterator[None]:
-    """Engines in a process of their own, which come and go from ``start_s`` on."""
-    asked = {"start_s": start_s, "engines": [(to_plain(truth), spans) for truth, spans in engines]}
-    with subprocess.Popen([sys.executable, __file__, "--serve"], stdin=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        child.stdin.write(json.dumps(asked).encode() + b"\n")
-        child.stdin.close()
-        try:
-            yield
-        finally:
-            child.terminate()
-
-
-def truth_of(member: Member, texts: Iterable[str]) -> Truth:
-    """What an engine is like that is as fast and as far as a contributor's machine."""
-    machine, half_ms = member.machine, member.machine.round_trip_ms / 2
-    tokens = {text: asked_for(text)[1] for text in texts}
-    (prompt_tokens,) = {asked_for(text)[0] for text in texts}
-    return Truth(
-        tokens_per_s=machine.tokens_per_s,
-        prompt_ms=1000 * prompt_tokens / machine.prompt_tokens_per_s,
-        slots=machine.kind.slots,
-        batching=dict(machine.kind.throughput),
-        delay_to_ms=half_ms,
-        delay_from_ms=half_ms,
-        tokens=tokens,
-    )
-
-
-def within(spans: Spans) -> list[tuple[float, float]]:
-    """Those of ``spans`` that a run can come to."""
-    found = []
-    for from_s, until_s in spans:
-        if from_s > LONGEST_S:
-            break
-        found.append((from_s, min(until_s, LONGEST_S)))
-    return found
-
-
-async def live(scenario: Scenario, seed: int) -> Run:
-    """Let the requests arrive at real engines."""
-    members = {each.name: each for each in drawn(scenario, seed)}
-    spans = {name: within(spans_of(each, scenario, seed)) for name, each in members.items()}
-    work = workload(scenario, seed)
-    texts = {prompt.text for prompt in work.prompts}
-    knows = known(scenario, members.values())
-    start_s = time.monotonic() + AHEAD_S + 2
-    truths = {name: truth_of(each, texts) for name, each in members.items()}
-    with serving(((truths[name], spans[name]) for name in members), start_s):
-        async with Client(timeout_s=scenario.timeout_s, patient=True) as client:
-            engines: dict[str, Any] = {}
-            for place, (name, truth) in enumerate(truths.items()):
-                identity = Identity("ollama", "ollama", truth.version, {truth.model: truth.digest})
-                host = Host(name, f"http://127.0.0.1:{FIRST_PORT + place}", ("127.0.0.1",))
-                engines[name] = engine_for(client, host, identity, truth.model)
-            await asyncio.sleep(start_s - time.monotonic())
-            outcome = await Coordinator(engines, timeout_s=scenario.timeout_s).run(
-                scenario.rule,
-                find_strategy(scenario.rule),
-                work,
-                by_speed(members, knows),
-                cache_key="validation",
-                known=knows,
-                limit=limit_of(scenario.rule, "sweep"),
-                away=[name for name, mine in spans.items() if not mine or mine[0][0] > 0],
-            )
-    return outcome.run
+Figures = Mapping[str, float]
+Pair = tuple[Figures, Figures]
+"""Of one run: live, simulated."""
 
 
 def figures_of(found: LoadFigures, attempts: float) -> dict[str, float]:
     """What is compared: latencies in ms, goodput a second, attempts a request."""
-    told = {f"{head} {quantile}": found.latencies[name][quantile].value for head, name, quantile in ROWS}
-    told |= {"goodput": found.goodput_per_s, "attempts": attempts}
-    return {name: value or 0.0 for name, value in told.items()}
+    told = {
+        f"{one.figure}_p{100 * one.quantile:.0f}_ms": value or 0.0
+        for one, value in zip(HELD, found.at_objectives, strict=True)
+    }
+    return told | {"goodput_per_s": found.goodput_per_s or 0.0, "attempts_per_request": attempts}
 
 
-def main(seeds: int) -> None:
-    """Print a table: live, simulated, and how far the one is from the other."""
+def of_run(run: Run, what: str) -> Figures:
+    """The same of a run; where it tells nothing of its hosts, that is said."""
+    seen = load.figures(run, HELD)
+    if seen.void is not None:
+        print(f"{what}: {seen.void}", file=sys.stderr)  # noqa: T201
+    return figures_of(seen, sum(each.attempts for each in run.requests) / len(run.requests))
+
+
+def of_play(played: Played) -> Figures:
+    """The same of a simulated pool."""
+    return figures_of(played.load, played.attempts / (played.answered + played.failed))
+
+
+def with_churn(seeds: Sequence[int]) -> Study:
+    """The fifty that come and go."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fifty.toml"
-        path.write_text(SCENARIO, encoding="utf-8")
-        fifty = read(path)
-    print("| rule | figure | live | simulated | error of the median | worst seed |\n|---|---|---|---|---|---|")  # noqa: T201
+        path.write_text(FIFTY, encoding="utf-8")
+        fifty = replace(read(path), slo=HELD)
+    found: dict[str, list[Pair]] = {rule: [] for rule in RULES}
+    for seed in seeds:
+        for rule, pairs in found.items():
+            scenario = replace(fifty, rule=rule)
+            ours = of_run(live(scenario, seed), f"{rule}, run {seed}")
+            pairs.append((ours, of_play(play(scenario, seed))))
+    return study("fifty reference engines that come and go", "churn", found)
+
+
+def embedded(seeds: Sequence[int]) -> Study:
+    """The embedded engines; their replay is printed and not kept, as pools are not replayed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.json"
+        rate, runs = pool_embedded.recorded_and_live(path, RULES, seeds)
+        again = pool_embedded.replayed(path, rate, RULES, seeds)
+        pools = pool_embedded.pooled(path, rate, RULES, seeds, HELD)
+    replays, found = {}, {}
     for rule in RULES:
-        scenario = replace(fifty, rule=rule)
-        pairs = []
-        for seed in range(1, seeds + 1):
-            with asyncio.Runner(loop_factory=RealLoop) as runner:
-                run = runner.run(live(scenario, seed))
-            seen = load.figures(run, scenario.slo)
-            if seen.void is not None:
-                print(f"{rule}, seed {seed}: {seen.void}", file=sys.stderr)  # noqa: T201
-            simulated = play(scenario, seed)
-            asked = len(run.requests)
-            pairs.append(
-                (
-                    figures_of(seen, sum(each.attempts for each in run.requests) / asked),
-                    figures_of(simulated.load, simulated.attempts / asked),
-                )
-            )
-        for name in pairs[0][0]:
-            ours, theirs = (median(pair[place][name] for pair in pairs) for place in (0, 1))
-            worst = max((pair[1][name] / pair[0][name] - 1 for pair in pairs), key=abs)
-            off = f"{theirs / ours - 1:+.1%} | {worst:+.1%}"
-            print(f"| {rule} | {name} | {ours:,.4g} | {theirs:,.4g} | {off} |", flush=True)  # noqa: T201
+        ours = [of_run(run, f"{rule}, run {seed}") for run, seed in zip(runs[rule], seeds, strict=True)]
+        theirs = [of_run(run, f"{rule}, replay {seed}") for run, seed in zip(again[rule], seeds, strict=True)]
+        replays[rule] = list(zip(ours, theirs, strict=True))
+        found[rule] = list(zip(ours, map(of_play, pools[rule]), strict=True))
+    show(study(f"two embedded engines, {rate:.2f} requests a second, replayed", "embedded", replays))
+    return study("two embedded engines under arrivals", "embedded", found)
+
+
+def study(measured: str, part: str, found: Mapping[str, Sequence[Pair]]) -> Study:
+    """What the pairs of each rule come to."""
+    runs = len(next(iter(found.values())))
+    held = tuple(held_of(rule, name, pairs) for rule, pairs in found.items() for name in pairs[0][0])
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Study(measured, f"tox -e study -- pool_validation.py {part} {runs}", now, runs, held)
+
+
+def held_of(rule: str, name: str, pairs: Sequence[Pair]) -> Held:
+    """How far one figure was from the live one."""
+    ours, theirs = (median(pair[place][name] for pair in pairs) for place in (0, 1))
+    worst = max((pair[1][name] / pair[0][name] - 1 for pair in pairs), key=abs)
+    return Held(rule, name, *(float(f"{each:.4g}") for each in (ours, theirs, theirs / ours - 1, worst)))
+
+
+def show(found: Study) -> None:
+    """Print its table."""
+    print(f"\n{found.measured}, {found.runs} runs a rule\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")  # noqa: T201
+    for each in found.held:
+        figures = f"{each.live:,.4g} | {each.simulated:,.4g} | {each.error:+.1%} | {each.worst:+.1%}"
+        print(f"| {each.rule} | {each.figure} | {figures} |", flush=True)  # noqa: T201
+
+
+def main(part: str, runs: int) -> None:
+    """Measure, print and keep one part."""
+    found = {"churn": with_churn, "embedded": embedded}[part](range(1, runs + 1))
+    show(found)
+    validation.keep(found, validation.studies() if validation.PATH.exists() else ())
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--serve"]:
-        asyncio.run(serve(json.loads(sys.stdin.readline())))
-    else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 3)
+    main(sys.argv[1], int(sys.argv[2]))

@@ -11,6 +11,7 @@ import outpace
 from outpace.ground.documents import read_json, write_json
 from outpace.judge.stats import median_interval
 from outpace.report.document import rounded, this_machine
+from outpace.simulation.pool import validation
 from outpace.simulation.pool.many import Failure
 from outpace.simulation.pool.played import Played
 from outpace.simulation.pool.scenario import Scenario
@@ -42,15 +43,27 @@ def _variation(variation: Variation, plays: Sequence[Played | Failure]) -> dict[
         "varied": variation.varied,
         "hosts": scenario.hosts,
         "away": rounded(scenario.away, 6),
+        "coordinators": scenario.coordinators,
         "rule": scenario.rule,
         "knows": scenario.knows,
         "slo": [asdict(each) for each in scenario.slo],
         "gate": _gate(seeds),
+        "trust": _trust(scenario),
         "figures": _over_seeds([each["figures"] for each in seeds]),
         "cost": _over_seeds([each["cost"] for each in seeds]),
         "seeds": seeds,
         "failed": [asdict(each) for each in plays if isinstance(each, Failure)],
     }
+
+
+def _trust(scenario: Scenario) -> list[dict[str, Any]]:
+    """How far simulation was from live pools in what is promised, as far as that was measured."""
+    return [
+        {"measured": study.measured, "command": study.command, "created": study.created, **asdict(held)}
+        for study in validation.studies()
+        for one in scenario.slo
+        if (held := study.nearest(one, scenario.rule)) is not None
+    ]
 
 
 def _seed(played: Played, scenario: Scenario) -> dict[str, Any]:
@@ -90,7 +103,7 @@ def _cost(played: Played, scenario: Scenario) -> dict[str, float | None]:
     cost = played.cost
     return {
         "cpu_s": cost.cpu_s,
-        "core_share": cost.cpu_s / scenario.for_s,
+        "core_share": cost.cpu_s / scenario.for_s / scenario.coordinators,
         "decisions_per_s": played.attempts / cost.cpu_s if cost.cpu_s else None,
         "choosing_us": cost.choosing_s / cost.choices * 1e6 if cost.choices else None,
         "memory_mib": cost.memory_mib,

@@ -8,7 +8,7 @@ from typing import Any
 
 from outpace.judge.slo import Objective
 from outpace.report import markdown
-from outpace.report.blocks import LONG, NUMBER, TEXT, Block, Items, Table
+from outpace.report.blocks import LONG, NUMBER, TEXT, Block, Items, Paragraph, Table
 from outpace.report.columns import columns, plain
 from outpace.report.words import Foreign, Words, ms, share
 
@@ -43,10 +43,9 @@ def sentence(document: Document) -> Words:
     contributors = f"{best['hosts']:,} contributors" if best["hosts"] > 1 else "One contributor"
     away = f", away {share(best['away'])} of the time," if best["away"] else ""
     asked = "what was asked" if rate is None else f"{_shown('rate_per_s', rate['median'])} requests a second"
+    who = "the coordinator" if best["coordinators"] == 1 else f"each of {best['coordinators']} coordinators"
     core = best["cost"].get("core_share")
-    busy = (
-        "" if core is None else f"; the coordinator is busy {_shown('core_share', core['median'])} of one core at most"
-    )
+    busy = "" if core is None else f"; {who} is busy {_shown('core_share', core['median'])} of one core at most"
     title = Foreign(str(document["scenario"]["title"]))
     return (title, f": {contributors}{away} {verb} {asked} with {slo} under ", Foreign(best["rule"]), f"{busy}.")
 
@@ -60,8 +59,21 @@ def _rank(variation: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 def blocks(document: Document) -> list[Block]:
-    """The tables, why a promise is not kept, what failed, and what is to be known of the figures."""
-    return [promised(document), spent(document), Items([*_remarks(document), *NOTES])]
+    """How far to trust it, the tables, why a promise is not kept, what failed, and what is to be known of figures."""
+    return [*map(Paragraph, trust(document)), promised(document), spent(document), Items([*_remarks(document), *NOTES])]
+
+
+def trust(document: Document) -> list[Words]:
+    """How far simulation was from what was measured live, in what is promised: a sentence for each that was."""
+    found: dict[Words, None] = {}
+    for variation in document["variations"]:
+        for each in variation["trust"]:
+            figure, _, quantile = each["figure"].removesuffix("_ms").partition("_")
+            under = each["rule"] if each["rule"] == variation["rule"] else f"{each['rule']}, the farthest off"
+            off = f"{each['error']:+.1%} off what was measured live, {each['worst']:+.1%} at the worst"
+            where = (f"{each['measured']} under ", Foreign(under), f" ({each['created'][:10]}, {each['command']}).")
+            found[(f"Simulated, {figure.upper()} {quantile} was {off}: ", *where)] = None
+    return list(found) or [("Nothing of what is promised here has been held against live runs.",)]
 
 
 def promised(document: Document) -> Table:
@@ -135,6 +147,7 @@ def in_terminal(document: Document) -> str:
     return "\n\n".join(
         [
             textwrap.fill(plain(sentence(document)), 100),
+            "\n".join(textwrap.fill(plain(each), 100, subsequent_indent="  ") for each in trust(document)),
             columns(promised(document)),
             columns(spent(document)),
             "\n".join(textwrap.fill(plain(each), 100, subsequent_indent="  ") for each in remarks),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import joblib
@@ -18,6 +21,9 @@ from outpace.simulation.pool.scenario import Scenario
 
 ON = ("cores", "ray", "dask")
 """Where plays can be run: on this machine's cores, or on a cluster that the environment names."""
+
+
+LOOKS_APART_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def play_all(
 
 
 def _results(asked: Iterable[tuple[int, Scenario, int]], jobs: int) -> Iterable[tuple[int, Played | Failure]]:
-    plays = (joblib.delayed(_played)(*each) for each in asked)
+    plays = (joblib.delayed(_played)(os.getpid(), *each) for each in asked)
     try:
         found: Iterable[Any] = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(plays)
     except ValueError:  # Ray's backend gives all at once
@@ -66,11 +72,25 @@ def _results(asked: Iterable[tuple[int, Scenario, int]], jobs: int) -> Iterable[
     return found
 
 
-def _played(place: int, scenario: Scenario, seed: int) -> tuple[int, Played | Failure]:
+def _played(asker: int, place: int, scenario: Scenario, seed: int) -> tuple[int, Played | Failure]:
+    _end_with(asker)
     try:
         return place, play(scenario, seed)
     except Exception as error:  # one that fails costs the others nothing
         return place, Failure(seed, str(error) if isinstance(error, OutpaceError) else said(error))
+
+
+@cache
+def _end_with(asker: int) -> None:
+    """Let this process, where the process ``asker`` started it, end when that is gone: killed, it told nobody to."""
+
+    def watch() -> None:
+        while os.getppid() == asker:
+            time.sleep(LOOKS_APART_S)
+        os._exit(1)
+
+    if os.getppid() == asker:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _backend(on: str) -> AbstractContextManager[Any]:

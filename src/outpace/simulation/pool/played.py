@@ -21,7 +21,7 @@ from outpace.judge.load import LoadFigures, State
 from outpace.judge.steadiness import grew_since_half
 from outpace.simulation.clock import VirtualLoop
 from outpace.simulation.pool.contributor import Contributor
-from outpace.simulation.pool.population import by_speed, drawn, known, spans_of, workload
+from outpace.simulation.pool.population import by_speed, chance_of, drawn, known, spans_of, workload
 from outpace.simulation.pool.presence import DrawnAgain, within_s
 from outpace.simulation.pool.scenario import Scenario
 from outpace.workload.prompts import Prompt
@@ -121,9 +121,9 @@ async def _play(scenario: Scenario, seed: int, rule: str, strategy: Strategy) ->
 
 
 class Pool:
-    """The contributors of ``scenario`` as ``seed`` draws them, for the loop that runs; the coordinator knows ``known``.
+    """The contributors of ``scenario`` as ``seed`` draws them, for the loop that runs.
 
-    ``hosts`` are their names, fastest first as far as is known.
+    Each of its ``coordinators`` has those of its region, as many of each kind as any other; it knows ``known``.
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
@@ -136,28 +136,71 @@ class Pool:
             for name, each in self.members.items()
         }
         self.known = known(scenario, self.members.values())
-        self.hosts = by_speed(self.members, self.known)
-        self.coordinator = Coordinator(self.engines, timeout_s=scenario.timeout_s)
+        if scenario.coordinators > len(self.members):
+            raise UsageError(
+                f"{scenario.coordinators} coordinators cannot share {len(self.members)} contributors: let each have "
+                "one at least."
+            )
+        self.coordinators = [
+            Coordinator(self.engines, timeout_s=scenario.timeout_s) for _ in range(scenario.coordinators)
+        ]
 
     async def run(self, rule: str, strategy: Strategy) -> Outcome:
-        """Let the requests of the scenario arrive under ``strategy``, which reports call ``rule``."""
-        return await self.coordinator.run(
-            rule,
-            strategy,
-            workload(self._scenario, self._seed),
-            self.hosts,
-            cache_key="pool",
-            known=self.known,
-            limit=limit_of(rule, "sweep"),
-            queue=self._scenario.queue,
-            away=[name for name, each in self.engines.items() if each.left is not None],
+        """Let the requests of the scenario arrive under ``strategy``, which reports call ``rule``.
+
+        Where there are several coordinators, each request goes to one of them by chance, whatever that has to do.
+        """
+        work, chance = workload(self._scenario, self._seed), chance_of(str(self._seed), "regions")
+        regions = len(self.coordinators)
+        coming: list[list[Prompt]] = [[] for _ in self.coordinators]
+        for prompt in work.prompts:
+            coming[chance.randrange(regions) if regions > 1 else 0].append(prompt)
+        names = list(self.members)
+        found = await asyncio.gather(
+            *(
+                coordinator.run(
+                    rule,
+                    strategy,
+                    replace(work, prompts=tuple(mine)),
+                    by_speed(hosts := names[place::regions], self.known),
+                    cache_key="pool",
+                    known=self.known,
+                    limit=limit_of(rule, "sweep"),
+                    queue=self._scenario.queue,
+                    away=[name for name in hosts if self.engines[name].left is not None],
+                )
+                for place, (coordinator, mine) in enumerate(zip(self.coordinators, coming, strict=True))
+                if mine
+            )
         )
+        return found[0] if regions == 1 else merged(found)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are at contributors."""
+        return sum(sum(each.in_flight.values()) for each in self.coordinators)
 
     def there_s(self, until_s: float) -> dict[str, float]:
         """For how long each was there until then."""
         return {
             name: within_s(spans_of(each, self._scenario, self._seed), until_s) for name, each in self.members.items()
         }
+
+
+def merged(found: Sequence[Outcome]) -> Outcome:
+    """What coordinators beside each other did, as if it were one."""
+    runs = [each.run for each in found]
+    return Outcome(
+        replace(
+            runs[0],
+            hosts=tuple(host for run in runs for host in run.hosts),
+            makespan_ms=max(run.makespan_ms for run in runs),
+            requests=tuple(sorted((each for run in runs for each in run.requests), key=lambda each: each.prompt)),
+            failed_attempts=tuple(each for run in runs for each in run.failed_attempts),
+        ),
+        (),
+        tuple(fault for each in found for fault in each.faults),
+    )
 
 
 def _figures(scenario: Scenario, seed: int, outcome: Outcome, pool: Pool, cost: Cost) -> Played:

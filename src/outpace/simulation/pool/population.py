@@ -52,12 +52,11 @@ def workload(scenario: Scenario, seed: int) -> Workload:
     Lengths have two digits that count, so that a million prompts share a few thousand texts. All ask for the longest
     answer that there is, where there is one.
     """
-    chance = chance_of(str(seed), "lengths")
-    coming = accumulate(scenario.arrivals.gaps_s(seed))
     prompts = []
-    for index, due_s in enumerate(takewhile(lambda due_s: due_s < scenario.for_s, coming)):
-        tokens = _two_digits(scenario.prompt_tokens(chance))
-        text = asking(tokens, _two_digits(scenario.output_tokens(chance)))
+    coming = takewhile(lambda each: each[0] < scenario.for_s, _coming(scenario, seed))
+    for index, (due_s, asked, answered) in enumerate(coming):
+        tokens = _two_digits(asked)
+        text = asking(tokens, _two_digits(answered))
         prompts.append(Prompt(index, text, due_s * 1000, tokens=tokens))
         if index == MOST_REQUESTS:
             raise UsageError(f"More than {MOST_REQUESTS:,} requests would arrive: let fewer come, or for less time.")
@@ -66,6 +65,17 @@ def workload(scenario: Scenario, seed: int) -> Workload:
     told = scenario.output_tokens
     most = told.mean if math.isinf(told.most) else told.most
     return Workload(tuple(prompts), Generation(max_tokens=max(1, math.ceil(most))))
+
+
+def _coming(scenario: Scenario, seed: int) -> Iterator[tuple[float, float, float]]:
+    """When each request is due, in seconds, its tokens and those of its answer."""
+    if scenario.traced:
+        speed = 1000 * scenario.arrivals.speed
+        yield from ((each.due_ms / speed, each.prompt_tokens, each.output_tokens) for each in scenario.traced)
+    else:
+        chance = chance_of(str(seed), "lengths")
+        for due_s in accumulate(scenario.arrivals.gaps_s(seed)):
+            yield due_s, scenario.prompt_tokens(chance), scenario.output_tokens(chance)
 
 
 def _two_digits(tokens: float) -> int:

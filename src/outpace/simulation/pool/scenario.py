@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,8 @@ from outpace.recording import har
 from outpace.simulation.pool.draws import Draw, constant, draw_of
 from outpace.simulation.pool.machine import Kind, like
 from outpace.simulation.pool.presence import Churn, Day, Outages, Sessions, Trace
-from outpace.workload.arrivals import Arrivals, parse, parse_period_s
+from outpace.workload import traces
+from outpace.workload.arrivals import MOST_REQUESTS, Arrivals, parse, parse_period_s
 
 Knows = Literal["measured", "claimed", "nothing"]
 """What the coordinator knows of machines: what a sweep would find, what their owners claim, or nothing at first."""
@@ -39,7 +41,8 @@ class Scenario:
 
     Requests come as ``arrivals`` say within ``for_s``, of lengths that are drawn; ``timeout_s`` is what one attempt
     may take, and so many as ``queue`` may wait. ``claims`` is how many times as fast as they are owners claim theirs
-    to be.
+    to be. Several ``coordinators`` have a share of the contributors and of the requests each. Where the requests are
+    ``traced`` ones, they come as those did, with their lengths.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Scenario:
     groups: tuple[Group, ...]
     outages: Outages | None
     told: dict[str, Any]
+    coordinators: int = 1
+    traced: tuple[traces.TracedRequest, ...] = ()
 
     @property
     def hosts(self) -> int:
@@ -103,10 +108,11 @@ def read(path: Path, recordings: Sequence[Path] = ()) -> Scenario:
 
 
 def _scenario(name: str, told: dict[str, Any], where: str, folders: Sequence[Path]) -> Scenario:
-    coming, lengths = told["arrivals"], told["lengths"]
+    coming, lengths = told["arrivals"], told.get("lengths")
     arrivals = _at(f"{where}: arrivals.requests", parse, coming["requests"])
-    if arrivals.trace is not None:
-        raise UsageError(f"{where}: arrivals.requests: a trace is not simulated; write a rate such as poisson:30/min.")
+    traced = () if arrivals.trace is None else _traced(folders[0] / arrivals.trace, f"{where}: arrivals.requests")
+    if bool(traced) == (lengths is not None):
+        raise UsageError(f"{where}: lengths: write how long requests are, or let a trace tell it, and not both.")
     begins_h = float(told.get("begins_h", 12.0))
     names = [each["name"] for each in told["hosts"]]
     if len(set(names)) < len(names):
@@ -132,12 +138,30 @@ def _scenario(name: str, told: dict[str, Any], where: str, folders: Sequence[Pat
         slo=_at(f"{where}: slo", parse_slo, told["slo"]),
         arrivals=arrivals,
         for_s=_at(f"{where}: arrivals.for", parse_period_s, coming["for"]),
-        prompt_tokens=draw_of(lengths["prompt_tokens"]),
-        output_tokens=draw_of(lengths["output_tokens"]),
+        prompt_tokens=draw_of(lengths["prompt_tokens"]) if lengths else _of(traced, "prompt_tokens"),
+        output_tokens=draw_of(lengths["output_tokens"]) if lengths else _of(traced, "output_tokens"),
         groups=tuple(groups),
         outages=Outages(**{key: float(value) for key, value in together.items()}) if together else None,
         told=told,
+        coordinators=told.get("coordinators", 1),
+        traced=traced,
     )
+
+
+def _traced(path: Path, where: str) -> tuple[traces.TracedRequest, ...]:
+    """All of a trace, so that whoever plays it needs no file."""
+    try:
+        found = tuple(islice(traces.read(path), MOST_REQUESTS))
+    except ArrivalsError as error:
+        raise UsageError(f"{where}: {error}") from error
+    if not found:
+        raise UsageError(f"{where}: the trace {path} has no request.")
+    return found
+
+
+def _of(traced: Sequence[traces.TracedRequest], name: str) -> Draw:
+    tokens = [float(getattr(each, name)) for each in traced]
+    return Draw("empirical", tuple(tokens), most=max(tokens))
 
 
 def _at(where: str, how: Any, text: str) -> Any:

@@ -18,6 +18,7 @@ WORDS = {
     "size": "size:100,1000: the same, and requests a second in proportion",
     "rate": "rate:0.5x,2x: so many times as many requests a second",
     "away": "away:0,0.5: this share of their time are those away who have sessions",
+    "coordinators": "coordinators:1,10: so many, each with its share of contributors and requests",
     "rule": "rule:random,power-of-two: who decides",
     "knows": "knows:measured,claimed,nothing: what the coordinator knows of machines at first",
 }
@@ -89,7 +90,8 @@ def _of_rate(scenario: Scenario, text: str) -> Scenario:
 
 
 def _times_the_rate(scenario: Scenario, factor: float) -> Scenario:
-    arrivals = replace(scenario.arrivals, rate_per_s=scenario.arrivals.rate_per_s * factor)
+    before = scenario.arrivals
+    arrivals = replace(before, rate_per_s=before.rate_per_s * factor, speed=before.speed * factor)
     return replace(scenario, arrivals=arrivals)
 
 
@@ -114,6 +116,12 @@ def _away(group: Group, share: float) -> Group:
     return replace(group, churn=replace(group.churn, sessions=replace(sessions, off_s=scaled)))
 
 
+def _of_coordinators(scenario: Scenario, text: str) -> Scenario:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise UsageError(f"--vary=coordinators:{text}: write a whole number from 1 to 9999.")
+    return replace(scenario, coordinators=int(text))
+
+
 def _of_rule(scenario: Scenario, text: str) -> Scenario:
     adopted(text, "--vary=rule")
     return replace(scenario, rule=text)
@@ -131,6 +139,7 @@ _HOW: dict[str, Callable[[Scenario, str], Scenario]] = {
     "size": _of_size,
     "rate": _of_rate,
     "away": _of_away,
+    "coordinators": _of_coordinators,
     "rule": _of_rule,
     "knows": _of_knows,
 }
