@@ -1,5 +1,6 @@
 """Hypothesis profiles, of which HYPOTHESIS_PROFILE names one; what tests start; the suite in a folder of its own."""
 
+import gc
 import os
 import shutil
 
@@ -22,6 +23,7 @@ def pytest_collection_finish() -> None:
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         del os.environ[name]
     os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
+    gc.freeze()  # thousands of tests and modules, which no look for garbage need go through
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

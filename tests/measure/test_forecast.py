@@ -115,7 +115,7 @@ def test_a_session_says_how_long_it_will_take_and_makes_as_many_rounds_as_fit_al
     suite: pytest.Pytester,
 ) -> None:
     with ThreadedHosts(ollama("m", pause_s=0.004), ollama("m", pause_s=0.004)) as hosts:
-        options = ["--strategies=sequential,serial-per-side", "--budget=8s", "-k", "strategy"]
+        options = ["--strategies=sequential,serial-per-side", "--budget=4s", "-k", "strategy"]
         result = run(suite, hosts.option, *options)
     result.assert_outcomes(passed=2)
     made = [len(report(suite, strategy)["rounds"]) for strategy in ("sequential", "serial-per-side")]
@@ -123,7 +123,7 @@ def test_a_session_says_how_long_it_will_take_and_makes_as_many_rounds_as_fit_al
     result.stdout.fnmatch_lines(
         [
             "outpace: 2 strategies, * rounds each, on hosts as fast as these: about * seconds.",
-            f"outpace: --budget=8s: {made[0]} rounds of each strategy.",
+            f"outpace: --budget=4s: {made[0]} rounds of each strategy.",
             f"outpace: sequential: round {made[0]} of {made[0]}, *",
         ]
     )

@@ -19,9 +19,8 @@ def options(hosts: ThreadedHosts, *names: str) -> list[str]:
     return [f"--hosts={','.join(named[:2])}", *routers]
 
 
-@pytest.mark.quiet
 def test_a_router_is_measured_like_a_strategy(suite: pytest.Pytester) -> None:
-    with ThreadedHosts(ollama("m"), ollama("m"), ollama("m", pause_s=0.02)) as hosts:
+    with ThreadedHosts(ollama("m"), ollama("m"), ollama("m", pause_s=0.2)) as hosts:
         chosen = ["--strategies=serial-per-side", "--rounds=5", "--threshold=100", "-k", "not capacity"]
         result = run(suite, *options(hosts, "front"), *chosen)
         result.assert_outcomes(passed=4)

@@ -29,7 +29,7 @@ from virtual import run_virtually
 
 pytest_plugins = ["pytester"]
 
-pytestmark = pytest.mark.quiet  # what is recorded of live hosts has its times
+recorded_live = pytest.mark.quiet  # what is recorded of live hosts has its times
 
 ROUNDS = 2
 RECORDINGS = REPOSITORY / "bench" / "recordings"
@@ -60,6 +60,7 @@ def measure(hosts: ThreadedHosts, file: Path, folder: Path, *, redact: bool = Fa
         measurement.measure(ROUNDS)
 
 
+@recorded_live
 def test_every_run_is_kept_with_its_exchanges(session_file) -> None:
     found = har.read(session_file[0])
     names = ["solo@a#0", "solo@b#0"] + [
@@ -83,6 +84,7 @@ def test_every_run_is_kept_with_its_exchanges(session_file) -> None:
         assert json.loads(each.sent)["prompt"] == DEFAULT_PROMPTS[each.prompt]
 
 
+@recorded_live
 def test_the_capacity_of_each_host_is_kept(session_file) -> None:
     for host in har.read(session_file[0]).hosts:
         assert host.round_trip_ms > 0
@@ -92,6 +94,7 @@ def test_the_capacity_of_each_host_is_kept(session_file) -> None:
         assert host.slots >= 4
 
 
+@recorded_live
 def test_it_replays_to_what_was_measured(session_file, tmp_path: Path) -> None:
     for file in session_file:
         found = har.read(file)
@@ -107,12 +110,14 @@ def test_it_replays_to_what_was_measured(session_file, tmp_path: Path) -> None:
         assert errors[-1] < 1.0  # several at once: by the model of the host, and a busy machine is none
 
 
+@recorded_live
 def test_no_token_enters(session_file) -> None:
     for file in session_file:
         assert b"hush" not in file.read_bytes()
         assert b"uthorization" not in file.read_bytes()
 
 
+@recorded_live
 def test_without_texts_no_word_of_prompts_or_answers_is_left(session_file) -> None:
     plain, blotted = session_file[0].read_text(), session_file[1].read_text()
     words = {word for text in DEFAULT_PROMPTS for word in text.split() if len(word) > 5}

@@ -17,8 +17,6 @@ from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from reference_engine import Truth, running
 from virtual import NumberEngine, numbers, run_virtually
 
-pytestmark = pytest.mark.quiet
-
 SECONDS = {"quick": 0.3, "slow": 0.9}
 """What each machine takes for a prompt."""
 TOKENS = {4: "quick", 5: "slow"}
@@ -104,6 +102,7 @@ def test_litellms_least_busy_sends_what_comes_one_by_one_to_the_first_as_ours_do
     assert real("litellm", "least-busy", one_by_one) == simulated("least-busy", one_by_one) == {"quick": 4}
 
 
+@pytest.mark.quiet  # two at once are to be under way at once
 def test_haproxys_two_draws_may_be_the_same_machine() -> None:
     needed.program("haproxy")
     idle = [Truth(prompt_ms=0.0, tokens_per_s=1e4, tokens=tokens) for tokens in TOKENS]

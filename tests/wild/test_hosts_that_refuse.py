@@ -20,8 +20,6 @@ from outpace.recording import har
 from outpace.recording.recording import Scene
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
 
-pytestmark = pytest.mark.quiet
-
 WORKS_S = 0.1
 PROMPTS = workload(DEFAULT_PROMPTS)
 

@@ -20,8 +20,6 @@ from outpace.report.answer import answer
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
 from report_documents import plain
 
-pytestmark = pytest.mark.quiet
-
 WORKS_S = 0.3
 PROMPTS = workload(DEFAULT_PROMPTS[:4])
 ROUNDS = 3
@@ -108,6 +106,7 @@ def test_a_router_that_refuses_to_be_asked_so_is_measured_without(tmp_path: Path
     assert all(each["overhead_ratio"] for each in report["rounds"])
 
 
+@pytest.mark.quiet
 def test_a_router_that_works_is_believed(tmp_path: Path) -> None:
     report = measured(tmp_path, remembers=False, swept=True)
     assert fairness(report, POSSIBLE)["held"] is True

@@ -25,7 +25,6 @@ def test_texts_soon_differ_so_that_no_cache_knows_them() -> None:
     assert len(beginnings) >= 1998
 
 
-@pytest.mark.quiet
 def test_a_real_model_counts_a_token_for_each_word() -> None:
     with running(1) as (engine,), httpx.Client(base_url=engine.url, trust_env=False, timeout=60) as client:
 
