@@ -4,10 +4,12 @@ import gc
 import os
 import shutil
 
+import anyio
 import pytest
 from hypothesis import settings
 
 from harness import REPOSITORY
+from outpace.measure import ceiling
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -32,6 +34,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == "cost":
                 terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
+@pytest.fixture(scope="session")
+def measured_ceiling() -> ceiling.Ceiling | None:
+    """What this machine keeps up with."""
+    return anyio.run(ceiling.measured)
+
+
+@pytest.fixture
+def known_ceiling(measured_ceiling: ceiling.Ceiling | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``outpace doctor`` knows it from a test before, which is most of what it takes."""
+
+    async def known() -> ceiling.Ceiling | None:
+        return measured_ceiling
+
+    monkeypatch.setattr(ceiling, "measured", known)
 
 
 @pytest.fixture

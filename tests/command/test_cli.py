@@ -118,6 +118,7 @@ def test_doctor_says_what_it_sees(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("date", ["now", "Mon, 31 Feb 99999 25:61:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2359"])
+@pytest.mark.usefixtures("known_ceiling")
 def test_doctor_makes_nothing_of_a_date_that_is_none(date: str, capsys: pytest.CaptureFixture[str]) -> None:
     class Dated(ollama("m")):  # type: ignore[misc]
         def date_time_string(self, timestamp: float | None = None) -> str:
@@ -129,6 +130,7 @@ def test_doctor_makes_nothing_of_a_date_that_is_none(date: str, capsys: pytest.C
     assert "Nothing stands in the way" in said
 
 
+@pytest.mark.usefixtures("known_ceiling")
 def test_doctor_names_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
     with ThreadedHosts(ollama("m"), ollama("n")) as hosts:
         status, said = outpace(capsys, "doctor", f"{hosts.option},dead=http://127.0.0.1:1")
@@ -138,6 +140,7 @@ def test_doctor_names_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hosts call their models differently (a m, b n)" in said
 
 
+@pytest.mark.usefixtures("known_ceiling")
 def test_doctor_knows_a_model_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     with ThreadedHosts(ollama("m"), ollama("m")) as hosts:
         status, said = outpace(capsys, "doctor", hosts.option, "--model=llama")

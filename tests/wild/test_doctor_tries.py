@@ -21,6 +21,8 @@ from outpace.workload.prompts import Generation
 from scripted import Answer, Asked
 from spoken import chat, listening, sse
 
+pytestmark = pytest.mark.usefixtures("known_ceiling")
+
 READY = "Nothing stands in the way."
 
 
