@@ -57,10 +57,13 @@ def installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("litellm", "fastapi", "uvicorn"))
 
 
-def config(hosts: Sequence[str], rule: str, model: str, weights: Sequence[float] = ()) -> dict[str, Any]:
+def config(
+    hosts: Sequence[str], rule: str, model: str, weights: Sequence[float] = (), names: Sequence[str] = ()
+) -> dict[str, Any]:
     """What a ``config.yaml`` has to say for ``rule`` over ``hosts``; retries and cooldowns are LiteLLM's defaults.
 
-    ``weights`` of the hosts are for simple-shuffle.
+    ``weights`` of the hosts are for simple-shuffle. The ``model`` is offered under its own name, or under ``names``:
+    what a rule learns it learns of each name apart.
     """
     weighted = [{"weight": weight} for weight in weights] or [{} for _ in hosts]
     deployment = {
@@ -72,7 +75,8 @@ def config(hosts: Sequence[str], rule: str, model: str, weights: Sequence[float]
     }
     return {
         "model_list": [
-            {"model_name": model, "litellm_params": {**deployment, **weight, "api_base": f"{host.rstrip('/')}/v1"}}
+            {"model_name": name, "litellm_params": {**deployment, **weight, "api_base": f"{host.rstrip('/')}/v1"}}
+            for name in names or (model,)
             for host, weight in zip(hosts, weighted, strict=True)
         ],
         "router_settings": {"routing_strategy": rule},
@@ -80,20 +84,22 @@ def config(hosts: Sequence[str], rule: str, model: str, weights: Sequence[float]
 
 
 @contextmanager
-def proxy(hosts: Sequence[str], rule: str, weights: Sequence[float] = ()) -> Iterator[str]:
+def proxy(hosts: Sequence[str], rule: str, weights: Sequence[float] = (), names: Sequence[str] = ()) -> Iterator[str]:
     """Run a proxy that spreads requests over ``hosts`` (their base URLs) by ``rule``, and give its base URL.
 
     ``weights`` of the hosts, where there are some, are for simple-shuffle.
 
-    It serves the first model of the first host, under the same name. Raises ``ProxyUnavailable`` where it does not
-    start.
+    It serves the first model of the first host, under the same name or under ``names``. Raises ``ProxyUnavailable``
+    where it does not start.
     """
     if not installed():
         raise ProxyUnavailable(f"LiteLLM's proxy is not installed here. {INSTALL}")
     with tempfile.TemporaryDirectory(prefix="litellm-") as folder, httpx.Client(trust_env=False, timeout=10) as client:
         model = client.get(f"{hosts[0]}/v1/models").raise_for_status().json()["data"][0]["id"]
         settings = Path(folder, "config.yaml")
-        settings.write_text(json.dumps(config(hosts, rule, model, weights)), encoding="utf-8")  # JSON is YAML too
+        settings.write_text(
+            json.dumps(config(hosts, rule, model, weights, names)), encoding="utf-8"
+        )  # JSON is YAML too
         url = f"http://127.0.0.1:{_free_port()}"
         with Path(folder, "log").open("w+b") as log:
             process = subprocess.Popen(

@@ -1,11 +1,12 @@
-"""Real routers on loopback, each by one of its rules: nginx, HAProxy, LiteLLM's proxy, vllm-router, ollama-herd.
+"""Real routers on loopback, each by one of its rules: nginx, HAProxy, Envoy, LiteLLM, vllm-router, ollama-herd.
 
-With nginx and HAProxy, what is no prompt (``GET``: is it there, which models has it) goes to the first machine, so that
-it takes nobody's turn.
+With nginx, HAProxy and Envoy, what is no prompt (``GET``: is it there, which models has it) goes to the first machine,
+so that it takes nobody's turn.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
@@ -74,21 +75,25 @@ backend machines
     {rule}
     {servers}
 """
+ENVOY_TYPES = "type.googleapis.com/envoy.extensions.filters"
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule of a router: ``line`` is what its configuration says, ``ours`` our rule of the same definition.
 
-    ``weighted`` gives each machine its weight, ``room`` what it may have in flight. Where it goes by ``chance``, no two
-    runs are alike.
+    ``weighted`` gives each machine its weight, ``weight`` all of them the same one, ``room`` what it may have in
+    flight. Where it goes by ``chance``, no two runs are alike; where it ``learns`` from answers, what it learned of one
+    model's name counts for that name alone.
     """
 
     ours: str
     line: str = ""
     weighted: bool = False
+    weight: int | None = None
     room: int | None = None
     chance: bool = False
+    learns: bool = False
 
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
@@ -102,13 +107,18 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "roundrobin": Rule("round-robin", "balance roundrobin"),
         "leastconn": Rule("least-in-flight", "balance leastconn"),
         "random(2)": Rule("power-of-two-draws", "balance random(2)", chance=True),
+        "random(2), weights of 100": Rule("power-of-two-draws", "balance random(2)", weight=100, chance=True),
         "leastconn, maxconn 1": Rule("pull", "balance leastconn", room=1),
+    },
+    "envoy": {
+        "ROUND_ROBIN": Rule("round-robin", "ROUND_ROBIN"),
+        "LEAST_REQUEST": Rule("power-of-two-draws", "LEAST_REQUEST", chance=True),
     },
     "litellm": {
         "simple-shuffle": Rule("random", "simple-shuffle", chance=True),
         "simple-shuffle, weights": Rule("weighted-random", "simple-shuffle", weighted=True, chance=True),
-        "least-busy": Rule("least-busy", "least-busy"),
-        "latency-based-routing": Rule("lowest-latency", "latency-based-routing", chance=True),
+        "least-busy": Rule("least-busy", "least-busy", chance=True),
+        "latency-based-routing": Rule("lowest-latency", "latency-based-routing", chance=True, learns=True),
     },
     "vllm-router": {
         "round_robin": Rule("round-robin", "round_robin"),
@@ -133,11 +143,16 @@ def program(router: str) -> str | None:
 
 
 @contextmanager
-def running(router: str, rule: str, machines: Sequence[str], weights: Sequence[int]) -> Iterator[str]:
-    """Run ``router`` by its ``rule`` over ``machines`` (URLs), which have these ``weights``; gives its own URL."""
+def running(
+    router: str, rule: str, machines: Sequence[str], weights: Sequence[int], names: Sequence[str] = ()
+) -> Iterator[str]:
+    """Run ``router`` by its ``rule`` over ``machines`` (URLs), which have these ``weights``; gives its own URL.
+
+    One whose rule learns offers the machines' model by ``names``, where there are some.
+    """
     asked = RULES[router][rule]
     if router == "litellm":
-        with LITELLM["proxy"](machines, asked.line, weights if asked.weighted else ()) as url:
+        with LITELLM["proxy"](machines, asked.line, weights if asked.weighted else (), names) as url:
             yield url
         return
     if router == "ollama-herd":
@@ -194,10 +209,14 @@ def _options(
         plain = ["--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(_free_port())]
         return [*plain, "--policy", asked.line, "--worker-urls", *machines]
     places = [url.removeprefix("http://") for url in machines]
+    if router == "envoy":
+        (folder / "config").write_text(json.dumps(_envoy(asked, places, port)))  # JSON is YAML too
+        # Each of its workers counts for itself.
+        return ["-c", str(folder / "config"), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
     equals = "=" if router == "nginx" else " "
     servers = [
         place
-        + (f" weight{equals}{weight}" if asked.weighted else "")
+        + (f" weight{equals}{asked.weight or weight}" if asked.weighted or asked.weight else "")
         + (f" maxconn{equals}{asked.room}" if asked.room else "")
         for place, weight in zip(places, weights, strict=True)
     ]
@@ -210,6 +229,32 @@ def _options(
     found = {"folder": folder, "port": port, "first": places[0], "rule": asked.line}
     (folder / "config").write_text(text.format(servers="\n    ".join(lines), **found))
     return options
+
+
+def _envoy(asked: Rule, places: Sequence[str], port: int) -> dict[str, Any]:
+    """Its configuration."""
+
+    def at(place: str) -> dict[str, Any]:
+        address, _, number = place.partition(":")
+        return {"address": {"socket_address": {"address": address, "port_value": int(number)}}}
+
+    def cluster(name: str, places: Sequence[str]) -> dict[str, Any]:
+        endpoints = [{"lb_endpoints": [{"endpoint": at(place)} for place in places]}]
+        found = {"cluster_name": name, "endpoints": endpoints}
+        return {"name": name, "type": "STATIC", "lb_policy": asked.line, "load_assignment": found}
+
+    of_gets = {"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+    matches = (("first", of_gets), ("machines", {"prefix": "/"}))
+    routes = [{"match": match, "route": {"cluster": name, "timeout": "0s"}} for name, match in matches]
+    manager = {
+        "@type": f"{ENVOY_TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "router",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [{"name": "router", "typed_config": {"@type": f"{ENVOY_TYPES}.http.router.v3.Router"}}],
+    }
+    listener = {**at(f"127.0.0.1:{port}"), "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}
+    clusters = [cluster("first", places[:1]), cluster("machines", places)]
+    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
 
 
 def _free_port() -> int:

@@ -114,6 +114,7 @@ def main() -> None:
     make = {
         "as-recorded": lambda: table([(each, as_recorded(read(each))) for each in RECORDINGS]),
         "unequal": lambda: table([(each, unequal(read(each))) for each in RECORDINGS]),
+        "rates": lambda: rates([(each, read(each)) for each in RECORDINGS]),
         "rates-unequal": lambda: rates([(each, slowed(read(each))) for each in RECORDINGS]),
     }
     for name in sys.argv[1:] or make:

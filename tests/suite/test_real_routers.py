@@ -30,7 +30,7 @@ NOTED_AFTER_S = 0.3
 """LiteLLM takes note of an answer a moment after it has given it."""
 CERTAIN = [
     (router, rule)
-    for router in ("nginx", "haproxy", "vllm-router")
+    for router in ("nginx", "haproxy", "envoy", "vllm-router")
     for rule, asked in proxies.RULES[router].items()
     if not asked.chance and not asked.room
 ]
