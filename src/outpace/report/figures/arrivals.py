@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from outpace.judge.slo import Objective
 from outpace.report.figures import canvas
@@ -65,6 +65,7 @@ def _rates(found: Sequence[Document], objective: Objective, width: int) -> Figur
         axes.axvspan(60 * rate["low"], 60 * (rate["high"] or rate["value"]), color=colour, alpha=0.2, linewidth=0)
     axes.axhline(objective.limit_ms, color=canvas.INK, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # of powers of ten there may be one alone
     _plain(axes.yaxis)
     axes.set(xlabel="requests a minute", ylabel="ms")
     axes.grid(axis="y")
