@@ -156,8 +156,11 @@ class Contributor:
             self._loop.call_at(until_s, self._leave)
 
     def _leave(self) -> None:
-        self._times_left += 1  # what is drawn from is made when it is needed: one a contributor would take 2.5 KB
-        self.left = how = self._churn.leaves(random.Random(f"{self._seed}/leaving {self._times_left}"))  # noqa: S311
+        chance = random.Random(f"{self._seed}/leaving")  # noqa: S311 - made anew each time, as one takes 2.5 KB
+        for _ in range(self._times_left):
+            self._churn.leaves(chance)
+        self._times_left += 1
+        self.left = how = self._churn.leaves(chance)
         for work in list(self._in_hand) if how != "drains" else ():
             if not work.over:  # what is over is on its way already
                 self.left_s += self._worked_s(work)
