@@ -17,6 +17,11 @@ settings.register_profile("nightly", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits comes first: one worker is at it while the others have work, and none is left waiting at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+
+
 def pytest_collection_finish() -> None:
     """Sessions that tests start are nobody's workers, and do without hypothesis, which takes long to import.
 

@@ -17,7 +17,7 @@ PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 WORKERS = PROCESSORS + 1
 """Many tests wait for servers of their own, which work as long as they are told to."""
 
-PASSES = ([f"-n={WORKERS}", "--dist=worksteal", "-m=not quiet"], ["-m=quiet"])
+PASSES = ([f"-n={WORKERS}", "--dist=load", "-m=not quiet"], ["-m=quiet"])
 
 
 def main(arguments: list[str]) -> int:

@@ -25,6 +25,7 @@ from outpace.ground.errors import EmbeddedUnavailable
 DEADLINE_S = 60.0
 RTT_MS = 40.0
 
+pytestmark = pytest.mark.waits
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 PARENT = """

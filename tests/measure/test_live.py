@@ -17,6 +17,7 @@ from outpace.measure.worlds import Settings
 from outpace.report import document
 from outpace.workload.prompts import Generation, workload
 
+pytestmark = pytest.mark.waits
 SHORT = workload([f"Count to {number}." for number in range(2, 8)], Generation(max_tokens=4))
 """As little as will do: that all of it works is seen here, not how fast it is."""
 

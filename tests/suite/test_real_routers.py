@@ -17,6 +17,8 @@ from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from reference_engine import Truth, running
 from virtual import NumberEngine, numbers, run_virtually
 
+pytestmark = pytest.mark.waits
+
 SECONDS = {"quick": 0.3, "slow": 0.9}
 """What each machine takes for a prompt."""
 TOKENS = {4: "quick", 5: "slow"}

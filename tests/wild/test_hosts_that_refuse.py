@@ -20,6 +20,8 @@ from outpace.recording import har
 from outpace.recording.recording import Scene
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
 
+pytestmark = pytest.mark.waits
+
 WORKS_S = 0.1
 PROMPTS = workload(DEFAULT_PROMPTS)
 

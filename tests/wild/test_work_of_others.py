@@ -20,6 +20,8 @@ from outpace.report.answer import answer
 from outpace.workload.prompts import DEFAULT_PROMPTS, workload
 from report_documents import plain
 
+pytestmark = pytest.mark.waits
+
 WORKS_S = 0.3
 PROMPTS = workload(DEFAULT_PROMPTS[:4])
 ROUNDS = 3
