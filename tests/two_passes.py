@@ -15,7 +15,7 @@ SLOWEST = "--durations=25"
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 WORKERS = PROCESSORS + 1
-"""Many tests wait for servers of their own, which work as long as they are told to."""
+"""What is marked ``waits`` comes first and keeps one of them, which leaves the processors to the others."""
 
 PASSES = ([f"-n={WORKERS}", "--dist=load", "-m=not quiet"], ["-m=quiet"])
 

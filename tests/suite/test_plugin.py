@@ -153,7 +153,7 @@ def test_what_concurrency_does_to_hosts_is_kept_and_known_to_strategies(suite: p
         first_end_ms = min(each["start_ms"] + each["wall_ms"] for each in requests)
         return sorted(each["start_ms"] for each in requests)[2] < first_end_ms
 
-    with ThreadedHosts(ollama("m", pause_s=0.05), ollama("m", pause_s=0.05)) as hosts:
+    with ThreadedHosts(ollama("m", pause_s=0.03), ollama("m", pause_s=0.03)) as hosts:
         options = [hosts.option, "--rounds=1", "--strategies=pull"]
         result = run(suite, *options, "-k", "capacity or strategy", sweep=True)
         result.assert_outcomes(passed=3)

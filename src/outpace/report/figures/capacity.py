@@ -57,6 +57,9 @@ def _capacities(hosts: Sequence[HostCapacity], width: int) -> Figure:
         Line2D([], [], **_LIMIT, label="limit"),
     ]
     figure.legend(handles=marks, loc="outside upper left", ncols=3)
+    if layout := figure.get_layout_engine():  # all would be drawn once more for it
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     return figure
 
 
