@@ -41,7 +41,8 @@ class PoolMeasurement:
         return found["gate"]["verdict"], found["gate"]["reason"]
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
-        """Write what it comes to in one sentence, and where its report is."""
+        """Write what it comes to in one sentence, how far to trust it, and where its report is."""
         if self.document is not None:
-            write_wrapped(reporter, "".join(pool_page.sentence(self.document)), "", "  ")
+            for each in (pool_page.sentence(self.document), *pool_page.trust(self.document)):
+                write_wrapped(reporter, "".join(each), "", "  ")
             reporter.write_line(f"report: {self.path}")
