@@ -151,9 +151,10 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         _open.remove(state)
         try:
             state.session.__exit__()
-        except Unwritten as error:  # of the recording; where a report could not be written before, that was told
+        except Unwritten as error:  # of the recording
             if not session.testsfailed:
                 raise pytest.UsageError(str(error)) from error
+            session.config.get_terminal_writer().line(f"\nERROR: {error}", red=True)
 
 
 @pytest.fixture
