@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -41,6 +42,17 @@ def test_help_of_run_shows_the_options_of_the_suite(capsys: pytest.CaptureFixtur
     assert status == 0
     for option in ("--hosts", "--strategies", "--rounds", "--router", "--limits", "--report-dir"):
         assert option in said
+
+
+def test_a_reader_that_goes_away_is_no_error_and_what_is_to_be_written_is_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "outpace.command.cli", "rules", RECORDINGS / "phase-0.json"]
+    options = ["--strategies=round-robin", f"--report-dir={tmp_path}"]
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run([*command, *options], stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (cli.READER_GONE, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"rules.html", "rules.md"}
 
 
 def test_run_is_the_suite(tmp_path: Path) -> None:

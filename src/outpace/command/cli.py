@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,17 +25,29 @@ examples:
 """
 
 
+READER_GONE = 128 + 13
+"""The exit status of what a shell saw end by the signal of a broken pipe."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that ``arguments`` name; gives the exit status: 0, 1 where a gate failed, 2 for a mistake."""
+    """Run the command that ``arguments`` name; gives the exit status: 0, 1 where a gate failed, 2 for a mistake.
+
+    Where whoever reads what is printed has gone, as ``head`` does, it ends without a word.
+    """
     parser = _parser()
     given, rest = parser.parse_known_args(arguments)
     if rest and given.command not in ("run", "load"):
         parser.error(f"{given.command} does not know {' '.join(rest)}")
     try:
-        return int(given.do(given, rest))
+        status = int(given.do(given, rest))
+        sys.stdout.flush()
+        return status
     except OutpaceError as error:
         print(f"outpace: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be printed goes nowhere
+        return READER_GONE
 
 
 def _parser() -> argparse.ArgumentParser:

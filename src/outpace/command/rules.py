@@ -163,10 +163,10 @@ def _rules(given: argparse.Namespace, _rest: Sequence[str]) -> int:
     told = rank(recording, strategies, work, load)
     fine = [rule.name for rule in told.rules if rule.problem is None]
     rates = None if search is None or not fine else borne(recording, fine, _soon(search, given))
-    print(rules_page.in_terminal(told, rates))  # noqa: T201
-    for path, text in rules_page.pages(told, given.report_dir, rates).items():
+    pages = rules_page.pages(told, given.report_dir, rates)
+    for path, text in pages.items():
         write_whole(path, text)
-        print(f"to read: {path}")  # noqa: T201
+    print(rules_page.in_terminal(told, rates), *(f"to read: {path}" for path in pages), sep="\n")  # noqa: T201
     return 0
 
 
