@@ -123,8 +123,13 @@ class Queues:
 
     def soonest(self, work: float, now_s: float, but: str | None = None) -> tuple[float, str] | None:
         """When which host would be done first with ``work`` more, not counting one of them; None where none stands."""
-        ends = ((self.finish(host, work, now_s), host) for host in self.firsts(now_s) if host != but)
-        return min(ends, key=lambda found: found[0], default=None)
+        found = None
+        for host in self.firsts(now_s):
+            if host != but:
+                ends = self.finish(host, work, now_s)
+                if found is None or ends < found[0]:
+                    found = ends, host
+        return found
 
 
 class OrderedQueues(Queues):
@@ -185,16 +190,6 @@ class OrderedQueues(Queues):
         ends = (begins if begins > now_s else now_s) + (self.queued[host] + work) / rate
         alone = now_s + work * alone_s
         return ends if ends > alone else alone
-
-    def soonest(self, work: float, now_s: float, but: str | None = None) -> tuple[float, str] | None:
-        """When which host would be done first with ``work`` more, not counting one of them; None where none stands."""
-        found = None
-        for host in self.firsts(now_s):
-            if host != but:
-                ends = self.finish(host, work, now_s)
-                if found is None or ends < found[0]:
-                    found = ends, host
-        return found
 
     def _catch_up(self, now_s: float) -> None:
         """Take note of who is late by now, and who rests no longer."""

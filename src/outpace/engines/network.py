@@ -61,7 +61,7 @@ class Network(httpx.AsyncBaseTransport):
             connection.abort()
             raise
         if kept is not None:
-            self._ended.pop(place, None)
+            self._ended[place].in_a_row = 0
         return httpx.Response(
             connection.status,
             headers=connection.headers,

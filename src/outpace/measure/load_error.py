@@ -21,8 +21,7 @@ def load_error(recording: Recording) -> ReplayError | None:
     A replay that knows the answers of a load gives them back: that says little of loads that never were. So each is
     replayed by what its first half, and all other runs, tell of the hosts, and held against its second half.
     """
-    loads = [run for run in recording.runs if run.latencies and run.makespan_ms and _strategy(run) is not None]
-    errors = [error for run in loads if (error := _error(recording, run)) is not None]
+    errors = [error for run in recording.runs if (error := _error(recording, run)) is not None]
     return max(errors, key=lambda each: each.share, default=None)
 
 
@@ -32,12 +31,14 @@ def _strategy(run: RecordedRun) -> str | None:
 
 
 def _error(recording: Recording, run: RecordedRun) -> ReplayError | None:
+    strategy = _strategy(run)
+    if not run.latencies or not run.makespan_ms or strategy is None:
+        return None
     own = sorted((each for each in recording.exchanges if each.run == run.name), key=lambda each: each.started_ms)
     unknown = {id(each) for each in own[len(own) // 2 :]}
     rest = replace(recording, exchanges=tuple(each for each in recording.exchanges if id(each) not in unknown))
     told = {each.prompt for each in rest.exchanges if each.answered}
-    strategy = _strategy(run)
-    if strategy is None or not all(alone(host, rest) for host in run.hosts) or len(told) < len(rest.workload.prompts):
+    if not all(alone(host, rest) for host in run.hosts) or len(told) < len(rest.workload.prompts):
         return None
     load = Load("as recorded", arrivals.at_times(rest.workload, [each.due_ms for each in run.latencies]))
     with Session(Settings(recording=rest, workload=rest.workload, baseline=rest.baseline)) as session:
