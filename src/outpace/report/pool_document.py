@@ -25,17 +25,20 @@ Document = Mapping[str, Any]
 
 def build(scenario: Scenario, variations: Sequence[Variation], plays: Sequence[Sequence[Played | Failure]]) -> Document:
     """What came of each of ``variations`` of ``scenario``, as a document; at least one play of each, failed or not."""
+    studies = validation.studies()
     return {
         "schema_version": SCHEMA_VERSION,
         "outpace": outpace.__version__,
         "machine": this_machine(),
         "name": scenario.name,
         "scenario": scenario.told,
-        "variations": [_variation(each, mine) for each, mine in zip(variations, plays, strict=True)],
+        "variations": [_variation(each, mine, studies) for each, mine in zip(variations, plays, strict=True)],
     }
 
 
-def _variation(variation: Variation, plays: Sequence[Played | Failure]) -> dict[str, Any]:
+def _variation(
+    variation: Variation, plays: Sequence[Played | Failure], studies: Sequence[validation.Study]
+) -> dict[str, Any]:
     scenario = variation.scenario
     played = [each for each in plays if isinstance(each, Played)]
     seeds = [_seed(each, scenario) for each in played]
@@ -48,7 +51,7 @@ def _variation(variation: Variation, plays: Sequence[Played | Failure]) -> dict[
         "knows": scenario.knows,
         "slo": [asdict(each) for each in scenario.slo],
         "gate": _gate(seeds),
-        "trust": _trust(scenario),
+        "trust": _trust(scenario, studies),
         "figures": _over_seeds([each["figures"] for each in seeds]),
         "cost": _over_seeds([each["cost"] for each in seeds]),
         "seeds": seeds,
@@ -56,11 +59,11 @@ def _variation(variation: Variation, plays: Sequence[Played | Failure]) -> dict[
     }
 
 
-def _trust(scenario: Scenario) -> list[dict[str, Any]]:
+def _trust(scenario: Scenario, studies: Sequence[validation.Study]) -> list[dict[str, Any]]:
     """How far simulation was from live pools in what is promised, as far as that was measured."""
     return [
         {"measured": study.measured, "command": study.command, "created": study.created, **asdict(held)}
-        for study in validation.studies()
+        for study in studies
         for one in scenario.slo
         if (held := study.nearest(one, scenario.rule)) is not None
     ]
