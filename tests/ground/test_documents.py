@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import REPOSITORY
-from outpace.ground import documents
+from outpace.ground import documents, schemas
 from outpace.ground.errors import DocumentInvalid
 
 anything = st.recursive(
@@ -22,9 +22,9 @@ anything = st.recursive(
 
 
 def test_every_format_that_a_schema_names_is_checked() -> None:
-    schemas = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "schemas").glob("*.json")]
-    named = {name for text in schemas for name in re.findall(r'"format": "([^"]+)"', text)}
-    assert named == set(documents.FORMATS.checkers)
+    texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "schemas").glob("*.json")]
+    named = {name for text in texts for name in re.findall(r'"format": "([^"]+)"', text)}
+    assert named == set(schemas.FORMATS.checkers)
 
 
 def test_a_command_begins_without_what_takes_longest_to_load() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from outpace.ground import documents
+from outpace.ground import documents, schemas
 from outpace.ground.errors import DocumentInvalid
 from outpace.judge import capacity
 from outpace.recording import har
@@ -137,7 +137,7 @@ def test_what_is_nested_deeper_than_it_can_be_told_is_refused() -> None:
     for _ in range(200_000):
         deep = [deep]
     with pytest.raises(DocumentInvalid, match="nested too deep"):
-        documents.validate({"log": deep}, "recording", "It")
+        schemas.validate({"log": deep}, "recording", "It")
 
 
 def test_an_error_repeats_no_more_than_a_line_of_a_document(tmp_path: Path, recording: dict[str, Any]) -> None:

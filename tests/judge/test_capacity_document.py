@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capacity_levels import level_lists, levels
-from outpace.ground.documents import validate
 from outpace.ground.errors import DocumentInvalid
+from outpace.ground.schemas import validate
 from outpace.judge.capacity import HostCapacity, Level, classify, from_document, read, to_document, write
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import REPOSITORY
-from outpace.ground.documents import validate
 from outpace.ground.errors import DocumentInvalid
+from outpace.ground.schemas import validate
 from outpace.recording import har
 from outpace.recording.recording import Exchange, Level, RecordedHost, RecordedRun, Recording
 from outpace.workload.prompts import Generation, workload

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawn_reports import HOSTS, milliseconds, names, origins, report, rounded, runs
-from outpace.ground.documents import validate
 from outpace.ground.errors import DocumentInvalid, HostsError
 from outpace.ground.hosts import parse
 from outpace.ground.records import BestAlone, FailedAttempt, RequestRecord, Round, Run
+from outpace.ground.schemas import validate
 from outpace.judge.comparison import compare
 from outpace.report.document import HostEntry, Origin, read, rounds_from, this_machine, write
 from outpace.workload.prompts import workload

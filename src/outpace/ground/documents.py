@@ -7,21 +7,14 @@ repeats of it does nothing to a terminal or a log.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import tempfile
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, validators
-from jsonschema.exceptions import best_match
-from rfc3339_validator import validate_rfc3339
-from rfc3986_validator import validate_rfc3986
-
-from outpace.ground.errors import DocumentInvalid, UsageError, shortened
+from outpace.ground.errors import UsageError, refused
+from outpace.ground.schemas import validate
 
 LARGEST_DOCUMENT = 192 << 20
 """Bytes. A recording of 10,000 prompts takes 170 MB, of one strategy in one round, and a report 40 MB for five rounds;
@@ -29,8 +22,6 @@ while such a recording is read, it takes four to five times its size in memory."
 MOST_VALUES = 8_000_000
 """Places in a document. What is small on disk may be large in memory, up
 to 64 bytes a place where there is little else. The same recording of 10,000 prompts has 5.6 million of them."""
-LONGEST_REMARK = 300
-"""Characters of what an error repeats of a document."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
@@ -49,91 +40,6 @@ class Unwritten(UsageError, OSError):
         )
 
 
-def _is_number(_checker: object, value: object) -> bool:
-    """JSON has no NaN and no infinity, though Python's reader takes them for numbers; nor may sums become such."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # of a whole number
-        return False
-
-
-def _is_integer(checker: object, value: object) -> bool:
-    return _is_number(checker, value) and (isinstance(value, int) or float(value).is_integer())  # type: ignore[arg-type]
-
-
-_Validator = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
-)
-
-FORMATS = FormatChecker(formats=())
-
-
-@FORMATS.checks("date-time")
-def _is_date_time(value: object) -> bool:
-    return not isinstance(value, str) or bool(validate_rfc3339(value.upper()))
-
-
-@FORMATS.checks("uri")
-def _is_uri(value: object) -> bool:
-    return not isinstance(value, str) or bool(validate_rfc3986(value, rule="URI"))
-
-
-# What pages count with is to be counted with: a report has its whole numbers without a point, as it was written.
-_CountingValidator = validators.extend(  # type: ignore[no-untyped-call]
-    _Validator,
-    type_checker=_Validator.TYPE_CHECKER.redefine(
-        "integer", lambda checker, value: isinstance(value, int) and _is_number(checker, value)
-    ),
-)
-
-
-def _schema(name: str) -> Any:
-    packaged = files("outpace").joinpath("schemas", f"{name}.schema.json")
-    # A wheel carries the schemas inside the package; a checkout has them at its top.
-    source = packaged if packaged.is_file() else Path(__file__).parents[3] / "schemas" / f"{name}.schema.json"
-    return json.loads(source.read_text(encoding="utf-8"))
-
-
-@cache
-def _validator(name: str) -> Any:
-    validator = _CountingValidator if name == "report" else _Validator
-    return validator(_schema(name), format_checker=FORMATS)
-
-
-@cache
-def _quick_validator(name: str) -> Any:
-    """Looks at what we made ourselves: hundreds of times as quick, without a word on what is wrong.
-
-    It takes 4.0 for a whole number in a report too, which nothing of ours makes.
-    """
-    import jsonschema_rs  # commands that write nothing start without it
-
-    formats = {name: check for name, (check, _) in FORMATS.checkers.items()}
-    return jsonschema_rs.Draft202012Validator(_schema(name), formats=formats, validate_formats=True)
-
-
-def validate(document: Any, name: str, where: str) -> None:
-    """Hold ``document`` against the schema ``name`` ("report"); ``where`` is what an error calls the document.
-
-    Raises ``DocumentInvalid`` naming the place in the document and what is wrong there.
-    """
-    try:
-        error = best_match(_validator(name).iter_errors(document))
-    except RecursionError as deep:
-        raise refused(f"{where} does not match the {name} schema: it is nested too deep.") from deep
-    if error is not None:
-        at, what = (shortened(text, LONGEST_REMARK) for text in (error.json_path, error.message))
-        raise refused(f"{where} does not match the {name} schema: at {at}: {what}.")
-
-
-def refused(text: str) -> DocumentInvalid:
-    """The error that says ``text``, on one line and without what a terminal would obey, whatever a document held."""
-    return DocumentInvalid("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
-
-
 def write_json(path: Path, document: dict[str, Any], name: str, *, compact: bool = False) -> None:
     """Hold ``document``, which we made, against the schema ``name`` and put it at ``path`` whole.
 
@@ -146,8 +52,7 @@ def write_json(path: Path, document: dict[str, Any], name: str, *, compact: bool
 
 def text_of(path: Path, document: dict[str, Any], name: str, *, compact: bool) -> str:
     """The text that ``write_json`` would put at ``path``; raises ``DocumentInvalid``."""
-    if not _quick_validator(name).is_valid(document):
-        validate(document, name, f"The {name} {path.name}")
+    validate(document, name, f"The {name} {path.name}")
     text = _compact(document) if compact else _laid_out(document)
     try:
         text.encode()

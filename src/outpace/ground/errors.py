@@ -7,6 +7,9 @@ coordinator what it may do next.
 
 from __future__ import annotations
 
+LONGEST_REMARK = 300
+"""Characters of what an error repeats of a document."""
+
 
 def shortened(text: str, longest: int) -> str:
     """``text``, its end left out where it has more than ``longest`` characters."""
@@ -68,6 +71,11 @@ class Unfinished(OutpaceError):
 
 class DocumentInvalid(UsageError):
     """A report or a recording cannot be read, or does not match its schema."""
+
+
+def refused(text: str) -> DocumentInvalid:
+    """The error that says ``text``, on one line and without what a terminal would obey, whatever a document held."""
+    return DocumentInvalid("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
 
 
 class RequestFailed(OutpaceError):

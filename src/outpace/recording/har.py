@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import outpace
-from outpace.ground.documents import read_json, refused, write_json
-from outpace.ground.errors import quoted
+from outpace.ground.documents import read_json, write_json
+from outpace.ground.errors import quoted, refused
 from outpace.ground.records import BestAlone
 from outpace.judge.capacity import Level
 from outpace.judge.slo import Latency

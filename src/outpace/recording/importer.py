@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outpace.ground.documents import LONGEST_REMARK, read_plain, refused
-from outpace.ground.errors import DocumentInvalid, OutpaceError
+from outpace.ground.documents import read_plain
+from outpace.ground.errors import LONGEST_REMARK, DocumentInvalid, OutpaceError, refused
 from outpace.recording import fitted_levels, har
 from outpace.recording.fitted_bursts import calibrated
 from outpace.recording.recording import Exchange, RecordedHost, RecordedRun, Recording

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from outpace.ground.documents import append, read_text, validate
+from outpace.ground.documents import append, read_text
+from outpace.ground.schemas import validate
 
 
 def journal_of(path: Path) -> Path:

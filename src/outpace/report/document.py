@@ -13,8 +13,8 @@ from statistics import fmean
 from typing import Any, Final
 
 import outpace
-from outpace.ground.documents import read_json, refused, write_json
-from outpace.ground.errors import DocumentInvalid, UsageError
+from outpace.ground.documents import read_json, write_json
+from outpace.ground.errors import DocumentInvalid, UsageError, refused
 from outpace.ground.records import FailedAttempt, RequestRecord, Round, Run
 from outpace.judge.comparison import Comparison, HostFigures
 from outpace.judge.fairness import Check

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from outpace.ground import documents
-from outpace.ground.errors import ArrivalsError, DocumentInvalid, UsageError
+from outpace.ground.errors import ArrivalsError, DocumentInvalid, UsageError, refused
+from outpace.ground.schemas import validate
 from outpace.judge.slo import Objective, parse_slo
 from outpace.recording import har
 from outpace.simulation.pool.draws import Draw, constant, draw_of
@@ -102,8 +102,8 @@ def read(path: Path, recordings: Sequence[Path] = ()) -> Scenario:
     except OSError as error:
         raise UsageError(f"{where} cannot be read: {error.strerror or error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise documents.refused(f"{where} is not TOML: {error}.") from error
-    documents.validate(told, "scenario", where)
+        raise refused(f"{where} is not TOML: {error}.") from error
+    validate(told, "scenario", where)
     return _scenario(path.stem, told, where, [path.parent, *recordings])
 
 

@@ -1,0 +1,121 @@
+"""The schemas of documents: what they take as a number, and what is wrong with a document that does not match.
+
+Two validators read each schema by the same types and formats: one in Rust, which is many times as quick and says only
+whether a document matches, and one in Python, which says in words where one does not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker, validators
+from jsonschema.exceptions import best_match
+from rfc3339_validator import validate_rfc3339
+from rfc3986_validator import validate_rfc3986
+
+from outpace.ground.errors import LONGEST_REMARK, refused, shortened
+
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(validate_rfc3339(value.upper()))
+
+
+@FORMATS.checks("uri")
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(validate_rfc3986(value, rule="URI"))
+
+
+def _is_number(value: object) -> bool:
+    """JSON has no NaN and no infinity, though Python's reader takes them for numbers; nor may sums become such."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # of a whole number
+        return False
+
+
+def _is_integer(value: object) -> bool:
+    return _is_number(value) and (isinstance(value, int) or float(value).is_integer())  # type: ignore[arg-type]
+
+
+def _is_count(value: object) -> bool:
+    """What pages count with is to be counted with: a report has its whole numbers without a point, as written."""
+    return isinstance(value, int) and _is_number(value)
+
+
+_PLAIN = {"string": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
+
+
+def _numbers(name: str) -> dict[str, Callable[[object], bool]]:
+    """The types whose values the schema ``name`` takes for numbers otherwise than validators do."""
+    return {"number": _is_number, "integer": _is_count if name == "report" else _is_integer}
+
+
+def _schema(name: str) -> Any:
+    packaged = files("outpace").joinpath("schemas", f"{name}.schema.json")
+    # A wheel carries the schemas inside the package; a checkout has them at its top.
+    source = packaged if packaged.is_file() else Path(__file__).parents[3] / "schemas" / f"{name}.schema.json"
+    return json.loads(source.read_text(encoding="utf-8"))
+
+
+@cache
+def explaining(name: str) -> Any:
+    """The validator in Python of the schema ``name``."""
+    checks = {kind: lambda _, value, check=check: check(value) for kind, check in _numbers(name).items()}
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(checks)
+    validator = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
+    return validator(_schema(name), format_checker=FORMATS)
+
+
+@cache
+def quick(name: str) -> Any:
+    """The validator in Rust of the schema ``name``."""
+    import jsonschema_rs  # commands that neither read nor write documents start without it
+
+    numbers = _numbers(name)
+
+    class Type:
+        """The keyword of that name, which asks what the validator in Python asks."""
+
+        def __init__(self, _schema: object, types: str | list[str], _path: object) -> None:
+            named = [types] if isinstance(types, str) else types
+            self._plain = tuple(_PLAIN[each] for each in named if each in _PLAIN)
+            self._numbers = [numbers[each] for each in named if each in numbers]
+
+        def validate(self, value: object) -> None:
+            if not isinstance(value, self._plain) and not any(check(value) for check in self._numbers):
+                raise ValueError
+
+    formats = {kind: check for kind, (check, _) in FORMATS.checkers.items()}
+    return jsonschema_rs.Draft202012Validator(
+        _schema(name), formats=formats, validate_formats=True, keywords={"type": Type}
+    )
+
+
+def validate(document: Any, name: str, where: str) -> None:
+    """Hold ``document`` against the schema ``name`` ("report"); ``where`` is what an error calls the document.
+
+    Raises ``DocumentInvalid`` naming the place in the document and what is wrong there.
+    """
+    try:
+        if quick(name).is_valid(document):
+            return
+    except ValueError:  # half of a surrogate pair or a date of TOML's, for which Rust has no word
+        pass
+    try:
+        error = best_match(explaining(name).iter_errors(document))
+    except RecursionError as deep:
+        raise refused(f"{where} does not match the {name} schema: it is nested too deep.") from deep
+    if error is not None:
+        at, what = (shortened(text, LONGEST_REMARK) for text in (error.json_path, error.message))
+        raise refused(f"{where} does not match the {name} schema: at {at}: {what}.")
