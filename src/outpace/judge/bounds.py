@@ -32,6 +32,7 @@ Floats = NDArray[numpy.float64]
 
 EXACT_UP_TO = 12
 NODES = 50_000  # placements that branch and bound may try before the proven bound must do: a third of a second
+AT_FIRST = 500  # placements tried before relaxations are: they take as long
 EFFORT = 1_000_000  # prompts and hosts that all relaxations together may look at: a third of a second, too
 SLACK = 1e-11  # every test grants, relatively, so much more than is due that rounding lifts no bound above the truth
 
@@ -203,9 +204,10 @@ def _least_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
 
     Depth first, each prompt to the host that would be done first before all others. Of hosts alike in all respects
     only one is tried, and equal prompts go to hosts in order: what that leaves out is the same under other names.
+    Mostly the search is over before relaxations could tell that it need not go on.
     """
     hosts = _worth_trying(machines, len(works))
-    best, bound, nodes = _longest_first_ms(works, hosts), _proven_ms(works, hosts), NODES
+    best, nodes = _longest_first_ms(works, hosts), AT_FIRST
     remaining = [*accumulate(reversed(works))][::-1]
     totals, longest, done = ([0.0] * len(hosts) for _ in range(3))
 
@@ -234,9 +236,12 @@ def _least_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
             place(prompt + 1, i if works[prompt + 1 : prompt + 2] == [work] else 0)
             totals[i], longest[i], done[i] = before
 
-    if best * (1 - 8 * SLACK) <= bound:
-        return bound
     place(0, 0)
+    if nodes:
+        return best * (1 - SLACK)
+    bound, nodes = _proven_ms(works, hosts), NODES
+    if best * (1 - 8 * SLACK) > bound:
+        place(0, 0)
     return max(bound, best * (1 - SLACK)) if nodes else bound
 
 
