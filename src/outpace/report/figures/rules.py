@@ -103,7 +103,8 @@ def _paint(width: int, names: Sequence[str], panels: Sequence[_Panel]) -> Figure
 
 def _draw(axes: Axes, panel: _Panel, labels: Sequence[str]) -> None:
     count = len(panel.points)
-    axes.set(ylim=(count, 0), yticks=[])
+    axes.set_ylim(count, 0)
+    axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     axes.set_title(panel.name, fontsize=FONT, loc="left", color=INK, pad=5)
     for line in range(count + 1):

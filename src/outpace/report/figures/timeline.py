@@ -197,8 +197,8 @@ class _Painter:
             path = _path(found)
             patch = PathPatch(path, facecolor=fill, hatch=hatch, edgecolor=PAPER, linewidth=0.5, zorder=3)
             patch.set_hatchcolor(INK if fill == "none" else "#000000")
-            axes.add_patch(patch)
-            axes.add_patch(PathPatch(path, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=4))
+            axes.add_artist(patch)  # add_patch looks for its extent, as if to scale the axes
+            axes.add_artist(PathPatch(path, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=4))
 
 
 def _pieces(bar: Bar) -> Iterator[tuple[str, float, float]]:
