@@ -164,7 +164,7 @@ TO_LOOK_AT = {
     "a body that drips": (body_that_drips, "did not answer"),
     "a header that drips": (header_that_drips, "did not answer"),
     "headers of megabytes": (headers_of_megabytes, "does not speak HTTP"),
-    "informational answers without an end": (informational_without_end, "did not answer"),
+    "informational answers without an end": (informational_without_end, "does not speak HTTP"),
     "trailers without an end": (trailers_without_end, "inside its answer"),
     "a compressed bomb": (compressed_bomb, "answers neither"),
 }

@@ -96,7 +96,7 @@ HARM: dict[str, tuple[Talk, str]] = {
     "trailers without an end": (trailers_without_end, "cut"),
     "a header that drips": (header_that_drips, "timeout"),
     "a body that drips": (body_that_drips, "timeout"),
-    "informational answers without an end": (informational_without_end, "timeout"),
+    "informational answers without an end": (informational_without_end, "unreadable"),
     "not a word": (sending(lambda _: b""), "timeout"),
     "a connection that is closed without a word": (hangs_up, "stale"),
     "something other than HTTP": (sending(lambda _: b"SSH-2.0-OpenSSH_9.9\r\n\r\n"), "unreadable"),

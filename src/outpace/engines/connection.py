@@ -177,9 +177,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Take note of the end; what is only informational is none."""
         if self._has_head:
-            self._whole = True
-        self._without_body = 0
-        if not self._has_head:
+            self._whole, self._without_body = True, 0
+        else:
             self.headers = []
 
     def on_message_begin(self) -> None:
