@@ -38,6 +38,9 @@ from outpace.ground.errors import AnswerUnreadable, ConnectFailed, RequestFailed
 from outpace.ground.hosts import Host, resolve
 
 
+pytestmark = pytest.mark.waits
+
+
 @pytest.mark.parametrize("protocol", DIALECTS)
 @pytest.mark.parametrize("harm", HARM)
 def test_harm_costs_bounded_time_and_memory_and_no_prompt(harm: str, protocol: str) -> None:

@@ -29,6 +29,7 @@ from outpace.ground.errors import HostUnusable, UsageError
 from outpace.ground.hosts import Host, resolve
 from scripted import Answer, Asked, serving
 
+pytestmark = pytest.mark.waits
 LARGEST = 4 << 20
 VLLM = {"id": "m", "owned_by": "vllm"}
 WRONG: list[Any] = [None, 5, True, "x", {}, {"m": {}}, [], [None, 1, "m", [["m"]]]]

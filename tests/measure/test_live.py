@@ -18,7 +18,7 @@ from outpace.report import document
 from outpace.workload.prompts import Generation, workload
 
 pytestmark = pytest.mark.waits
-SHORT = workload([f"Count to {number}." for number in range(2, 8)], Generation(max_tokens=4))
+SHORT = workload([f"Count to {number}." for number in range(2, 6)], Generation(max_tokens=3))
 """As little as will do: that all of it works is seen here, not how fast it is."""
 
 
@@ -30,8 +30,8 @@ def test_the_published_strategies_run_on_real_engines(tmp_path: Path) -> None:
             found = document.read(tmp_path / f"report-{strategy}.json")
             assert found["source"] == "embedded"
             requests = found["rounds"][0]["run"]["requests"]
-            assert [request["error"] for request in requests] == [None] * 6
-            assert sum(request["output_tokens"] for request in requests) == 24
+            assert [request["error"] for request in requests] == [None] * 4
+            assert sum(request["output_tokens"] for request in requests) == 12
             assert all(request["server_ms"] and request["first_token_ms"] for request in requests)
             assert all(request["cached_tokens"] == 0 for request in requests)
 
@@ -43,7 +43,7 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
         doomed = engines[1]
 
         def kill_once_it_has_answered(_strategy: str, done: int, _total: int) -> None:
-            if done == 2 and measurement.phase == "run" and not killed:
+            if done == 1 and measurement.phase == "run" and not killed:
                 killed.append(doomed.name)
                 os.kill(doomed.pid, signal.SIGKILL)
 
@@ -59,4 +59,4 @@ def test_an_engine_that_is_killed_in_a_run_leaves_its_prompts_to_the_other(tmp_p
     # be gone may take a connection and drop it, twice, which looks the same.
     assert {each.host for each in run.failed_attempts if each.kind != "stale"} <= {doomed.name}
     assert doomed.name in {each.host for each in run.failed_attempts}
-    assert sum(request.host == engines[0].name for request in run.requests) >= 4
+    assert sum(request.host == engines[0].name for request in run.requests) >= 3

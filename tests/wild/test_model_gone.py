@@ -17,6 +17,7 @@ from outpace.measure.worlds import Settings
 from outpace.recording.recording import Scene
 from outpace.workload.prompts import workload
 
+pytestmark = pytest.mark.waits
 PROMPTS = workload([f"Question {number}" for number in range(24)])
 UNLOADED = "No models loaded. Please load a model in the developer page or use the 'lms load' command."
 
