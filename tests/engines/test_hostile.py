@@ -37,7 +37,6 @@ from outpace.engines.detect import engine_for
 from outpace.ground.errors import AnswerUnreadable, ConnectFailed, RequestFailed, TimedOut
 from outpace.ground.hosts import Host, resolve
 
-
 pytestmark = pytest.mark.waits
 
 

@@ -53,12 +53,17 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and _is_number(value)
 
 
-_PLAIN = {"string": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
+def _is_array(value: object) -> bool:
+    """What is written may hold tuples."""
+    return isinstance(value, list | tuple)
 
 
-def _numbers(name: str) -> dict[str, Callable[[object], bool]]:
-    """The types whose values the schema ``name`` takes for numbers otherwise than validators do."""
-    return {"number": _is_number, "integer": _is_count if name == "report" else _is_integer}
+def _types(name: str) -> dict[str, Callable[[object], bool]]:
+    """Of the schema ``name`` the types that are told otherwise than validators do by themselves."""
+    return {"number": _is_number, "integer": _is_count if name == "report" else _is_integer, "array": _is_array}
+
+
+_PLAIN = {"string": str, "object": dict, "boolean": bool, "null": type(None)}
 
 
 def _schema(name: str) -> Any:
@@ -71,7 +76,7 @@ def _schema(name: str) -> Any:
 @cache
 def explaining(name: str) -> Any:
     """The validator in Python of the schema ``name``."""
-    checks = {kind: lambda _, value, check=check: check(value) for kind, check in _numbers(name).items()}
+    checks = {kind: lambda _, value, check=check: check(value) for kind, check in _types(name).items()}
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(checks)
     validator = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     return validator(_schema(name), format_checker=FORMATS)
@@ -82,18 +87,18 @@ def quick(name: str) -> Any:
     """The validator in Rust of the schema ``name``."""
     import jsonschema_rs  # commands that neither read nor write documents start without it
 
-    numbers = _numbers(name)
+    types = _types(name)
 
     class Type:
         """The keyword of that name, which asks what the validator in Python asks."""
 
-        def __init__(self, _schema: object, types: str | list[str], _path: object) -> None:
-            named = [types] if isinstance(types, str) else types
-            self._plain = tuple(_PLAIN[each] for each in named if each in _PLAIN)
-            self._numbers = [numbers[each] for each in named if each in numbers]
+        def __init__(self, _schema: object, said: str | list[str], _path: object) -> None:
+            names = [said] if isinstance(said, str) else said
+            self._plain = tuple(_PLAIN[each] for each in names if each in _PLAIN)
+            self._checks = [types[each] for each in names if each in types]
 
         def validate(self, value: object) -> None:
-            if not isinstance(value, self._plain) and not any(check(value) for check in self._numbers):
+            if not isinstance(value, self._plain) and not any(check(value) for check in self._checks):
                 raise ValueError
 
     formats = {kind: check for kind, (check, _) in FORMATS.checkers.items()}

@@ -202,12 +202,26 @@ def _splitting(works: ArrayLike, one: float, other: float) -> _Relaxation:
 def _least_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
     """Least makespan of ``works``, longest first; their proven bound where ``NODES`` are too few to find it.
 
-    Depth first, each prompt to the host that would be done first before all others. Of hosts alike in all respects
-    only one is tried, and equal prompts go to hosts in order: what that leaves out is the same under other names.
-    Mostly the search is over before relaxations could tell that it need not go on.
+    Mostly the search is over before relaxations could tell that it need not begin.
     """
     hosts = _worth_trying(machines, len(works))
-    best, nodes = _longest_first_ms(works, hosts), AT_FIRST
+    best, is_least = _searched_ms(works, hosts, AT_FIRST)
+    if is_least:
+        return best * (1 - SLACK)
+    bound = _proven_ms(works, hosts)
+    if best * (1 - 8 * SLACK) <= bound:
+        return bound
+    best, is_least = _searched_ms(works, hosts, NODES)
+    return max(bound, best * (1 - SLACK)) if is_least else bound
+
+
+def _searched_ms(works: Sequence[float], hosts: Sequence[Machine], nodes: int) -> tuple[float, bool]:
+    """The least makespan of ``works``, longest first, that so many ``nodes`` find, and whether there is no lesser one.
+
+    Depth first, each prompt to the host that would be done first before all others. Of hosts alike in all respects
+    only one is tried, and equal prompts go to hosts in order: what that leaves out is the same under other names.
+    """
+    best = _longest_first_ms(works, hosts)
     remaining = [*accumulate(reversed(works))][::-1]
     totals, longest, done = ([0.0] * len(hosts) for _ in range(3))
 
@@ -237,12 +251,7 @@ def _least_ms(works: Sequence[float], machines: Sequence[Machine]) -> float:
             totals[i], longest[i], done[i] = before
 
     place(0, 0)
-    if nodes:
-        return best * (1 - SLACK)
-    bound, nodes = _proven_ms(works, hosts), NODES
-    if best * (1 - 8 * SLACK) > bound:
-        place(0, 0)
-    return max(bound, best * (1 - SLACK)) if nodes else bound
+    return best, nodes > 0
 
 
 def _worth_trying(machines: Sequence[Machine], prompts: int) -> list[Machine]:
