@@ -119,7 +119,7 @@ def idle(hosts: list[Host], folder: Path, max_tokens: int = 4) -> SimpleNamespac
     return next(SimpleNamespace(**each) for each in checks if each["name"] == IDLE)
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_a_vllm_that_somebody_keeps_busy_is_told_beside_the_ratio(tmp_path: Path) -> None:
     quick = Truth(
         tokens_per_s=400.0, prompt_ms=1.0, slots=4, tokens={"long": 4000, "": 4}, engine="vllm", metrics=False
@@ -137,7 +137,7 @@ def test_a_vllm_that_somebody_keeps_busy_is_told_beside_the_ratio(tmp_path: Path
     assert any(IDLE in note for note in notes)
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_a_real_llama_server_says_so_too(tmp_path: Path) -> None:
     with embedded.running(2, slots=2) as engines:
         hosts = [Host(engine.name, engine.url) for engine in engines]

@@ -22,10 +22,10 @@ from report_documents import plain
 
 pytestmark = pytest.mark.waits
 
-WORKS_S = 0.3
+WORKS_S = 0.2
 PROMPTS = workload(DEFAULT_PROMPTS[:4])
 ROUNDS = 3
-ONE_AT_A_TIME = classify([Level(number, 40.0, 300.0 * number) for number in (1, 2, 4)])
+ONE_AT_A_TIME = classify([Level(number, 40.0, 1000 * WORKS_S * number) for number in (1, 2, 4)])
 
 
 def measured(folder: Path, *, remembers: bool, swept: bool) -> dict[str, Any]:
