@@ -9,12 +9,10 @@ import pytest
 
 import needed
 from mesh import TOOLS, Mesh, why_not
-from mesh.outcomes import Tables
+from mesh.outcomes import Tables, lines
 
 if not os.environ.get("OUTPACE_MESH"):  # the other tests do without minutes and root
     collect_ignore_glob = ["test_*"]
-
-_tables = Tables()
 
 
 @pytest.fixture
@@ -28,13 +26,13 @@ def mesh() -> Iterator[Mesh]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def tables() -> Tables:
+@pytest.fixture
+def tables(request: pytest.FixtureRequest) -> Tables:
     """Where a test puts what a person wants to see of it."""
-    return _tables
+    return Tables(request.node)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the tests found."""
-    for line in _tables.lines():
+    for line in lines(terminalreporter.getreports("passed") + terminalreporter.getreports("failed")):
         terminalreporter.write_line(line)

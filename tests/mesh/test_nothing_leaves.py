@@ -89,6 +89,7 @@ def assert_within_the_tunnel(seen: Traffic, *served: tuple[str, int]) -> None:
     assert not seen.elsewhere
 
 
+@pytest.mark.waits
 def test_the_whole_experiment_stays_within_the_tunnel(scene: Scene) -> None:
     """Real engines, the sweep, every strategy, a real router, the gate, and a recording of it all."""
     mesh = scene.mesh

@@ -25,6 +25,7 @@ def run(*words: str, reports: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(SCRIPT), *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.quiet
 def test_it_is_measured_and_put_beside_the_published_one(mesh: Mesh, tables: Tables, tmp_path: Path) -> None:
     """A mesh of its own, beside that of the test: two runs do not collide. The sweep is left to a user's own run."""
     short = ["--rounds=3", "--max-tokens=8", "--gate=serial-per-side", "--deselect=bench/test_capacity.py"]
