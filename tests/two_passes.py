@@ -17,7 +17,7 @@ PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 WORKERS = PROCESSORS + 1
 """What is marked ``waits`` comes first and keeps one of them, which leaves the processors to the others."""
 
-PASSES = ([f"-n={WORKERS}", "--dist=load", "-m=not quiet"], ["-m=quiet"])
+PASSES = ([f"-n={WORKERS}", "--dist=worksteal", "-m=not quiet"], ["-m=quiet"])
 
 
 def main(arguments: list[str]) -> int:

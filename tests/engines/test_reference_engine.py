@@ -230,7 +230,7 @@ def session(*truths: Truth, max_tokens: int = 10) -> Iterator[Session]:
             yield opened
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_outpace_finds_the_delay_that_was_put_before_an_engine(tmp_path: Path) -> None:
     far = replace(QUICK, delay_to_ms=70.0, delay_from_ms=30.0)
     with session(QUICK, far) as opened:

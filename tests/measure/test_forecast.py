@@ -110,7 +110,7 @@ def test_as_many_rounds_fit_as_the_sweep_leaves_room_for() -> None:
 # On the command line
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_a_session_says_how_long_it_will_take_and_makes_as_many_rounds_as_fit_alike_for_all(
     suite: pytest.Pytester,
 ) -> None:

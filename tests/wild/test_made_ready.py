@@ -56,7 +56,7 @@ def notes(report: dict[str, Any], said: str) -> list[str]:
 # What was called off
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_a_host_that_goes_on_for_a_client_that_has_left_is_waited_for(tmp_path: Path) -> None:
     """github.com/BerriAI/litellm/issues/30244, ggml-org/llama.cpp#24496: report 18."""
     slow = Model()
@@ -167,7 +167,7 @@ def test_what_a_router_was_given_may_be_at_any_host_behind_it() -> None:
 LOAD_S, KEPT_S = 0.25, 0.5
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("heeds", "unasked_s", "loads_inside"),
     [(True, 60.0, False), (False, 0.3, False), (False, 60.0, True)],
@@ -189,7 +189,7 @@ def test_a_host_that_goes_cold_while_another_works(
     assert bool(notes(report, "b: it had put its model out, and was asked for a token")) is (unasked_s < 1)
 
 
-@pytest.mark.quiet
+@pytest.mark.waits
 def test_what_loads_a_model_when_it_is_asked_for_has_it_loaded_before_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

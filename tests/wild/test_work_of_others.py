@@ -108,7 +108,6 @@ def test_a_router_that_refuses_to_be_asked_so_is_measured_without(tmp_path: Path
     assert all(each["overhead_ratio"] for each in report["rounds"])
 
 
-@pytest.mark.quiet
 def test_a_router_that_works_is_believed(tmp_path: Path) -> None:
     report = measured(tmp_path, remembers=False, swept=True)
     assert fairness(report, POSSIBLE)["held"] is True
