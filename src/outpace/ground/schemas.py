@@ -1,7 +1,8 @@
 """The schemas of documents: what they take as a number, and what is wrong with a document that does not match.
 
 Two validators read each schema by the same types and formats: one in Rust, which is many times as quick and says only
-whether a document matches, and one in Python, which says in words where one does not.
+whether a document matches, and one in Python, which says in words where one does not. Each is loaded when it is needed,
+which of most commands the latter is never.
 """
 
 from __future__ import annotations
@@ -14,24 +15,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, validators
-from jsonschema.exceptions import best_match
 from rfc3339_validator import validate_rfc3339
 from rfc3986_validator import validate_rfc3986
 
 from outpace.ground.errors import LONGEST_REMARK, refused, shortened
 
-FORMATS = FormatChecker(formats=())
 
-
-@FORMATS.checks("date-time")
 def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or bool(validate_rfc3339(value.upper()))
 
 
-@FORMATS.checks("uri")
 def _is_uri(value: object) -> bool:
     return not isinstance(value, str) or bool(validate_rfc3986(value, rule="URI"))
+
+
+FORMATS: dict[str, Callable[[object], bool]] = {"date-time": _is_date_time, "uri": _is_uri}
 
 
 def _is_number(value: object) -> bool:
@@ -76,16 +74,21 @@ def _schema(name: str) -> Any:
 @cache
 def explaining(name: str) -> Any:
     """The validator in Python of the schema ``name``."""
+    from jsonschema import Draft202012Validator, FormatChecker, validators
+
+    formats = FormatChecker(formats=())
+    for kind, is_one in FORMATS.items():
+        formats.checks(kind)(is_one)
     checks = {kind: lambda _, value, check=check: check(value) for kind, check in _types(name).items()}
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(checks)
     validator = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
-    return validator(_schema(name), format_checker=FORMATS)
+    return validator(_schema(name), format_checker=formats)
 
 
 @cache
 def quick(name: str) -> Any:
     """The validator in Rust of the schema ``name``."""
-    import jsonschema_rs  # commands that neither read nor write documents start without it
+    import jsonschema_rs
 
     types = _types(name)
 
@@ -101,9 +104,8 @@ def quick(name: str) -> Any:
             if not isinstance(value, self._plain) and not any(check(value) for check in self._checks):
                 raise ValueError
 
-    formats = {kind: check for kind, (check, _) in FORMATS.checkers.items()}
     return jsonschema_rs.Draft202012Validator(
-        _schema(name), formats=formats, validate_formats=True, keywords={"type": Type}
+        _schema(name), formats=FORMATS, validate_formats=True, keywords={"type": Type}
     )
 
 
@@ -117,6 +119,8 @@ def validate(document: Any, name: str, where: str) -> None:
             return
     except ValueError:  # half of a surrogate pair or a date of TOML's, for which Rust has no word
         pass
+    from jsonschema.exceptions import best_match
+
     try:
         error = best_match(explaining(name).iter_errors(document))
     except RecursionError as deep:
