@@ -41,6 +41,7 @@ def ollama(model: str, *, pause_s: float = 0.002, refuses: str | None = None) ->
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+        server: Any
 
         def do_GET(self) -> None:
             self.server.note(self, {})

@@ -18,8 +18,8 @@ def makespan_ms(truths: Mapping[str, Truth], shares: Shares) -> float:
     """What ``shares`` of the default prompts take on engines that these are true of."""
     ends_ms = []
     for host, (prompts, in_flight) in shares.items():
-        truth, waiting, ends = truths[host], deque(prompts), []
-        model = Model(truth)
+        truth, waiting = truths[host], deque(prompts)
+        model, ends = Model(truth), list[float]()
 
         def send(at_s: float, truth: Truth = truth, waiting=waiting, model=model, ends=ends) -> None:
             if waiting:

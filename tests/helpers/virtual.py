@@ -88,7 +88,7 @@ def coordinate(
 
     With ``due_s`` there is one for each of those times.
     """
-    by_name: Mapping[str, NumberEngine] = {engine.host.name: engine for engine in engines}
+    by_name: Mapping[str, Any] = {engine.host.name: engine for engine in engines}
     how = find_strategy(strategy) if isinstance(strategy, str) else strategy
 
     async def main() -> tuple[Outcome, float]:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
+from typing import Any
 
 from accuracy import table
 from outpace.dispatch import Strategy
@@ -74,7 +75,9 @@ def compared(router: str, rule: str, rounds: int, *, arriving: bool) -> list[obj
 
 def like_what_it_speaks_to(router: str) -> dict[str, Truth]:
     """The two machines, as engines that ``router`` can speak to."""
-    like = {"engine": "ollama", "model": "reference:latest"} if router in NEEDS_OLLAMA else {"engine": "vllm"}
+    like: dict[str, Any] = (
+        {"engine": "ollama", "model": "reference:latest"} if router in NEEDS_OLLAMA else {"engine": "vllm"}
+    )
     return {name: replace(truth, **like) for name, truth in TRUTHS.items()}
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from outpace.dispatch import Coordinator, HostKnowledge, find_strategy
 from outpace.judge.bounds import Machine, lower_bound_ms
@@ -57,7 +58,7 @@ def efficiency(
 ) -> float:
     """Lower bound / makespan; ``guess`` makes of a prompt and its work what is expected, None expects nothing."""
     works, speeds = cell.works, cell.speeds
-    engines = {
+    engines: dict[str, Any] = {
         f"h{index}": NumberEngine(
             f"h{index}",
             lambda n, speed=speed: works[n] / speed,  # type: ignore[misc]

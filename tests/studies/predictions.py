@@ -54,7 +54,7 @@ OF_A_SERVER: dict[str, tuple[Sequence[str], dict[str, Truth]]] = {
 
 
 @contextmanager
-def measuring(hosts: Sequence[Host] | EmbeddedHosts, record: Path | None = None) -> Iterator[Session]:
+def measuring(hosts: list[Host] | EmbeddedHosts, record: Path | None = None) -> Iterator[Session]:
     """A session over ``hosts``, recorded if asked for."""
     texts = DEFAULT_PROMPTS if isinstance(hosts, EmbeddedHosts) else TEXTS
     work = workload(texts, Generation(max_tokens=32))
@@ -64,10 +64,10 @@ def measuring(hosts: Sequence[Host] | EmbeddedHosts, record: Path | None = None)
 
 def played(session: Session, strategies: Sequence[str], rounds: int) -> dict[str, what_if.Played]:
     """What each strategy came to over so many rounds."""
-    return {strategy: what_if.Played.of(measured(session, rounds, strategy).rounds) for strategy in strategies}
+    return {strategy: what_if.Played.of(measured(session, rounds, strategy)) for strategy in strategies}
 
 
-def recorded(hosts: Sequence[Host] | EmbeddedHosts, strategies: Sequence[str], rounds: int) -> Recording:
+def recorded(hosts: list[Host] | EmbeddedHosts, strategies: Sequence[str], rounds: int) -> Recording:
     """A session of ``hosts``, measured under ``strategies``."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording.json"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from outpace.dispatch import Coordinator, find_strategy
 from outpace.dispatch.ledger import Brake
@@ -79,7 +80,8 @@ def run_at(rate: float, turn: int, brake: Brake, *, seed: int, requests: int) ->
     due_s = list(accumulate(chance.expovariate(rate) for _ in range(requests)))
 
     async def main() -> Run:
-        coordinator = Coordinator({"a": NumberEngine("a", lambda _: SERVICE_S)}, timeout_s=1e6)
+        engines: dict[str, Any] = {"a": NumberEngine("a", lambda _: SERVICE_S)}
+        coordinator = Coordinator(engines, timeout_s=1e6)
         work, strategy = numbers(0, due_s), find_strategy("pull")
         return (await coordinator.run("pull", strategy, work, ["a"], cache_key="k", brake=brake)).run
 

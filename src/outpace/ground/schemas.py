@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -61,9 +62,6 @@ def _types(name: str) -> dict[str, Callable[[object], bool]]:
     return {"number": _is_number, "integer": _is_count if name == "report" else _is_integer, "array": _is_array}
 
 
-_PLAIN = {"string": str, "object": dict, "boolean": bool, "null": type(None)}
-
-
 def _schema(name: str) -> Any:
     packaged = files("outpace").joinpath("schemas", f"{name}.schema.json")
     # A wheel carries the schemas inside the package; a checkout has them at its top.
@@ -85,27 +83,44 @@ def explaining(name: str) -> Any:
     return validator(_schema(name), format_checker=formats)
 
 
+class _Count:
+    """A keyword for Rust, which takes 4.0 for a whole number."""
+
+    def __init__(self, _schema: object, _value: object, _path: object) -> None:
+        """Nothing is to be kept."""
+
+    def validate(self, value: object) -> None:
+        if isinstance(value, float):
+            raise ValueError
+
+
+def _exact(schema: Any, counted: bool) -> Any:
+    """``schema`` with what Rust is to be told of numbers: that they are finite, and how whole ones are ``counted``."""
+    if isinstance(schema, list):
+        return [_exact(each, counted) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _exact(value, counted) for key, value in schema.items()}
+    said = schema.get("type")  # which may be a property of that name, too
+    kinds = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    if "number" in kinds or "integer" in kinds:
+        found = {"maximum": sys.float_info.max, "minimum": -sys.float_info.max, **found}
+        if counted and "integer" in kinds:
+            found["counted"] = True
+    return found
+
+
 @cache
 def quick(name: str) -> Any:
     """The validator in Rust of the schema ``name``."""
     import jsonschema_rs
 
-    types = _types(name)
-
-    class Type:
-        """The keyword of that name, which asks what the validator in Python asks."""
-
-        def __init__(self, _schema: object, said: str | list[str], _path: object) -> None:
-            names = [said] if isinstance(said, str) else said
-            self._plain = tuple(_PLAIN[each] for each in names if each in _PLAIN)
-            self._checks = [types[each] for each in names if each in types]
-
-        def validate(self, value: object) -> None:
-            if not isinstance(value, self._plain) and not any(check(value) for check in self._checks):
-                raise ValueError
-
+    counted = name == "report"
     return jsonschema_rs.Draft202012Validator(
-        _schema(name), formats=FORMATS, validate_formats=True, keywords={"type": Type}
+        _exact(_schema(name), counted),
+        formats=FORMATS,
+        validate_formats=True,
+        keywords={"counted": _Count} if counted else {},
     )
 
 
