@@ -30,6 +30,8 @@ def _is_uri(value: object) -> bool:
     return not isinstance(value, str) or bool(validate_rfc3986(value, rule="URI"))
 
 
+COUNTED = "report"
+"""The document whose whole numbers have no point."""
 FORMATS: dict[str, Callable[[object], bool]] = {"date-time": _is_date_time, "uri": _is_uri}
 
 
@@ -48,18 +50,13 @@ def _is_integer(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    """What pages count with is to be counted with: a report has its whole numbers without a point, as written."""
+    """What pages count with is to be counted with: whole numbers are without a point, as they were written."""
     return isinstance(value, int) and _is_number(value)
 
 
 def _is_array(value: object) -> bool:
     """What is written may hold tuples."""
     return isinstance(value, list | tuple)
-
-
-def _types(name: str) -> dict[str, Callable[[object], bool]]:
-    """Of the schema ``name`` the types that are told otherwise than validators do by themselves."""
-    return {"number": _is_number, "integer": _is_count if name == "report" else _is_integer, "array": _is_array}
 
 
 def _schema(name: str) -> Any:
@@ -77,7 +74,8 @@ def explaining(name: str) -> Any:
     formats = FormatChecker(formats=())
     for kind, is_one in FORMATS.items():
         formats.checks(kind)(is_one)
-    checks = {kind: lambda _, value, check=check: check(value) for kind, check in _types(name).items()}
+    told = {"number": _is_number, "integer": _is_count if name == COUNTED else _is_integer, "array": _is_array}
+    checks = {kind: lambda _, value, check=check: check(value) for kind, check in told.items()}
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(checks)
     validator = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     return validator(_schema(name), format_checker=formats)
@@ -101,8 +99,7 @@ def _exact(schema: Any, counted: bool) -> Any:
     if not isinstance(schema, dict):
         return schema
     found = {key: _exact(value, counted) for key, value in schema.items()}
-    said = schema.get("type")  # which may be a property of that name, too
-    kinds = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    kinds = schema.get("type", "")  # one or several, or a property of that name
     if "number" in kinds or "integer" in kinds:
         found = {"maximum": sys.float_info.max, "minimum": -sys.float_info.max, **found}
         if counted and "integer" in kinds:
@@ -115,7 +112,7 @@ def quick(name: str) -> Any:
     """The validator in Rust of the schema ``name``."""
     import jsonschema_rs
 
-    counted = name == "report"
+    counted = name == COUNTED
     return jsonschema_rs.Draft202012Validator(
         _exact(_schema(name), counted),
         formats=FORMATS,
