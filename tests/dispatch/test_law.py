@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from law import SPENT, every_prompt_is_accounted_for, hold_over_a_batch, the_law_holds
@@ -44,6 +44,17 @@ ARRIVAL_SCHEDULES = 200 if profile() == "ci" else SCHEDULES
     st.sampled_from(TIMEOUTS_S),
     st.sampled_from([1, 3, "adaptive"]),
     st.sampled_from([None, None, 0, 1, 4]),
+)
+@example(  # what its host could not take stands behind what came before it
+    schedule=(
+        [Synthetic(f"h{number}", ms, 1) for number, ms in enumerate([90.0, 5.0, 5.0, 5.0, 90.0])],
+        [Fault("h1", "dies", 0.0, 0.01)],
+    ),
+    due_ms=[0.0, 0.0, 0.0, 0.0, 0.0, 40.0, 41.0, 41.0, 41.0],
+    strategy="serial-per-side",
+    timeout_s=1.0,
+    limits=1,
+    queue=1,
 )
 @law_over(ARRIVAL_SCHEDULES)
 def hold_under_arrivals(

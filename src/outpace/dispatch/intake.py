@@ -96,7 +96,7 @@ class Intake:
         for prompt in reversed(let_in):
             untried = self._left.untried()
             at_hosts = len(self._left) - len(untried)
-            queue = [*untried, *self.waiting.values()]
+            queue = sorted([*untried, *self.waiting.values()], key=lambda each: (each.due_ms, each.index))
             if prompt in queue and at_hosts + queue.index(prompt) >= bound:
                 self.waiting.pop(prompt.index, None)
                 self._left.take(prompt)
